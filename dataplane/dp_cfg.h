@@ -1,0 +1,198 @@
+/*
+ * The configuration half of a snapshot: listeners, services, pairs, members, keys. Flat,
+ * position-independent, built whole by control, read by steering, never modified once published.
+ * Offsets are bytes from the block's start.
+ *
+ * Pair numbers are stable across reloads and index both `pairs` and the region's pair words; a
+ * member's slot is stable within its pair. Keys are made of names (dp_key()), so that cookies and
+ * branches mean the same to every instance and after every reload.
+ */
+#pragma once
+
+#include "dataplane/dp_region.h"
+#include "sip/sip_uri.h"
+
+enum dp_transport { DP_UDP, DP_TCP, DP_TLS };
+
+/** An address and port; IPv4 as IPv4-mapped IPv6. */
+struct dp_endpoint {
+	struct sip_ip ip;
+	uint16_t port; /* host order */
+	uint8_t transport;
+	uint8_t reserved[5];
+};
+_Static_assert(sizeof(struct dp_endpoint) == 24, "hashed and compared whole");
+
+bool dp_ip_is_v4(const struct sip_ip *ip);
+bool dp_ip_equal(const struct sip_ip *a, const struct sip_ip *b);
+
+/** Text of an address without brackets. @return its length; text has room for 46 bytes. */
+size_t dp_ip_format(const struct sip_ip *ip, char *text);
+
+/** @return 0, or -EINVAL when text is no IPv4 or IPv6 literal. */
+int dp_ip_parse(const char *text, struct sip_ip *ip);
+
+/** Multicast, IPv4 limited broadcast, or unspecified: nothing that may be answered. */
+bool dp_ip_is_unanswerable(const struct sip_ip *ip);
+
+/** Text in the snapshot's string area, not NUL-terminated. */
+struct dp_text {
+	uint32_t off;
+	uint32_t len;
+};
+
+#define DP_NONE16 0xffff
+
+enum dp_listener_flags {
+	DP_LISTENER_CLIENT = 1, /* clients reach us here */
+	DP_LISTENER_EGRESS = 2, /* an `egress:` address: only members may talk to it */
+};
+
+/** A local address and port of ours. */
+struct dp_listener {
+	struct dp_endpoint at;
+	uint32_t key;      /* of its endpoint's text */
+	uint8_t flags;     /* enum dp_listener_flags */
+	uint8_t dpdk_port; /* port that owns the address, index into boot.ports */
+	uint16_t service; /* service number; for an egress listener the first service of its pair */
+	struct dp_text
+		hostport; /* "192.0.2.10:5060" or "[2001:db8::10]:5060", for Via and Record-Route */
+};
+
+enum dp_select {
+	DP_SELECT_AOR,
+	DP_SELECT_CALL_ID,
+	DP_SELECT_REQUEST_URI_USER,
+	DP_SELECT_SOURCE_ADDRESS
+};
+
+struct dp_service {
+	struct dp_text name;
+	uint32_t key;
+	uint8_t select;           /* enum dp_select */
+	uint8_t path;             /* add Path to REGISTER */
+	uint8_t trust_maddr;      /* follow maddr in a client's Via */
+	uint8_t in_dialog_active; /* in-dialog: active */
+	uint16_t map_503;       /* the code that stands for 503: 500 with several pairs, else 503 */
+	uint16_t retry_after_s; /* middle of the jittered Retry-After, seconds */
+	uint16_t listener4,
+		listener6; /* default listener of each family, DP_NONE16 when there is none */
+	uint16_t n_pairs;
+	uint16_t reserved;
+	uint32_t pairs;  /* u16[n_pairs]: pair numbers, ascending */
+	uint32_t maglev; /* u16[maglev_size]: pair numbers; see dataplane/steer/steer_maglev.h */
+	uint32_t maglev_size; /* a prime; 0 when n_pairs is 0 */
+	uint32_t emergency; /* struct dp_text[n_emergency]: user parts that are emergency numbers */
+	uint32_t n_emergency;
+	uint32_t answers_per_s; /* own answers a second to one source; 0: not limited */
+	uint32_t max_message;   /* bytes; a longer request is answered 513 */
+};
+
+enum dp_role { DP_ROLE_PRIMARY, DP_ROLE_BACKUP, DP_ROLE_FALLBACK };
+
+struct dp_member {
+	struct dp_endpoint at;
+	struct dp_text name;
+	uint32_t key;
+	uint8_t valid;
+	uint8_t role; /* enum dp_role */
+	uint8_t slot;
+	uint8_t reserved;
+	uint32_t methods; /* bit per enum sip_method that a fallback may get; all ones otherwise */
+	uint32_t reserved1;
+};
+
+#define DP_PAIR_SERVICES 8
+
+struct dp_pair {
+	struct dp_text name;
+	uint32_t key;
+	uint8_t valid;
+	uint8_t n_members;
+	uint8_t n_services;
+	uint8_t reserved;
+	uint16_t services[DP_PAIR_SERVICES];
+	uint16_t egress4, egress6; /* listener numbers, DP_NONE16: the service's listener */
+	uint32_t weight;
+	uint8_t order[DP_PAIR_MEMBERS]; /* slots by priority: primary, backup, fallbacks */
+	struct dp_member members[DP_PAIR_MEMBERS]; /* by slot */
+};
+
+/** A prefix from which a pair's members may send requests (`sources:`), or a member's own address.
+ */
+struct dp_source {
+	struct sip_ip ip;
+	uint16_t port;      /* 0: any */
+	uint8_t prefix_len; /* of 128, IPv4 counted behind the mapped prefix */
+	uint8_t slot;       /* DP_PAIR_MEMBERS: the pair as a whole */
+	uint16_t pair;
+	uint16_t reserved;
+};
+
+#define DP_MAX_KEYS 8
+
+/** Secret keys shared by all instances; [0] signs, all verify. */
+struct dp_secret {
+	uint8_t b[16];
+};
+
+struct dp_cfg {
+	uint64_t size;
+	uint64_t serial;                 /* of the configuration: one more at each reload */
+	uint32_t n_listeners, listeners; /* struct dp_listener[] */
+	uint32_t n_services, services;   /* struct dp_service[] */
+	uint32_t n_pairs, pairs;         /* struct dp_pair[], by pair number, holes have valid 0 */
+	uint32_t strings, strings_size;
+	uint32_t listener_hash, listener_hash_size; /* u16[], open addressing by dp_endpoint_hash(),
+						       DP_NONE16 empty */
+	uint32_t source_hash, source_hash_size;     /* u32[], exact sources; see dp_cfg_source() */
+	uint32_t n_sources,
+		sources; /* struct dp_source[]: exact ones first, then prefixes, longest first */
+	uint32_t n_exact_sources;
+	uint32_t pair_hash, pair_hash_size;     /* u16[] pair numbers by key */
+	uint32_t member_hash, member_hash_size; /* u32[] member numbers by endpoint */
+	uint32_t n_secrets;
+	uint32_t instance; /* key of this instance's name */
+	struct dp_secret secrets[DP_MAX_KEYS];
+};
+
+/** Key of a name: the same on every machine. Two names of one kind that collide are a configuration
+ * error. */
+uint32_t dp_key(const char *name, size_t len);
+
+uint32_t dp_endpoint_hash(const struct dp_endpoint *e);
+
+static inline const void *dp_cfg_at(const struct dp_cfg *c, uint32_t off)
+{
+	return (const uint8_t *)c + off;
+}
+
+static inline const char *dp_cfg_text(const struct dp_cfg *c, struct dp_text t)
+{
+	return (const char *)dp_cfg_at(c, c->strings) + t.off;
+}
+
+/* All look-ups: O(1) unless said otherwise, borrowed from the snapshot, NULL when there is none.
+ * Any thread. */
+const struct dp_listener *dp_cfg_listener(const struct dp_cfg *c, unsigned int number);
+const struct dp_listener *dp_cfg_listener_at(const struct dp_cfg *c, const struct dp_endpoint *e);
+/** Linear in the number of listeners. */
+const struct dp_listener *dp_cfg_listener_by_key(const struct dp_cfg *c, uint32_t key);
+uint16_t dp_cfg_listener_number(const struct dp_cfg *c, const struct dp_listener *l);
+const struct dp_service *dp_cfg_service(const struct dp_cfg *c, unsigned int number);
+const struct dp_pair *dp_cfg_pair(const struct dp_cfg *c, unsigned int number);
+uint16_t dp_cfg_pair_number(const struct dp_cfg *c, const struct dp_pair *p);
+const struct dp_pair *dp_cfg_pair_by_key(const struct dp_cfg *c, uint32_t key);
+const struct dp_member *dp_pair_member_by_key(const struct dp_pair *p, uint32_t key);
+/** The member that listens at an endpoint; *pair gets its pair's number. */
+const struct dp_member *dp_cfg_member_at(const struct dp_cfg *c, const struct dp_endpoint *e,
+					 uint16_t *pair);
+bool dp_pair_serves(const struct dp_pair *p, unsigned int service);
+
+/**
+ * Who a request's source is: the pair (and the member, when it is known exactly) that a source
+ * address and port belong to. Exact endpoints first, then addresses with any port, then prefixes,
+ * longest first (linear in their number).
+ */
+const struct dp_source *dp_cfg_source(const struct dp_cfg *c, const struct sip_ip *ip,
+				      uint16_t port);

@@ -1,0 +1,67 @@
+/*
+ * The network half of a snapshot: our addresses, the kernel's routes and neighbours, mirrored by
+ * control from netlink. Flat, position-independent, never modified once published. Read by workers
+ * when a packet leaves.
+ */
+#pragma once
+
+#include "dataplane/dp_cfg.h"
+
+struct dp_net_port {
+	uint8_t mac[6];
+	uint16_t mtu; /* of the exception netdev, IP bytes */
+	uint8_t up;
+	uint8_t reserved[7];
+};
+
+struct dp_net_addr {
+	struct sip_ip ip;
+	uint8_t prefix_len; /* of 128 */
+	uint8_t port;       /* index into boot.ports */
+	uint8_t broadcast;  /* this is a subnet's broadcast address, not one of ours */
+	uint8_t reserved[5];
+};
+
+struct dp_net_route {
+	struct sip_ip prefix;
+	struct sip_ip gateway; /* all zero: on-link */
+	uint8_t prefix_len;    /* of 128: an IPv4 default route is 96 */
+	uint8_t port;
+	uint8_t unreachable; /* unreachable, blackhole, prohibit, or through a netdev that is not
+				ours */
+	uint8_t reserved;
+	uint32_t metric;
+};
+
+struct dp_net_neigh {
+	struct sip_ip ip;
+	uint8_t mac[6];
+	uint8_t port;
+	uint8_t valid; /* 0: an empty bucket */
+};
+
+struct dp_net {
+	uint64_t size;
+	uint64_t serial;
+	uint32_t n_ports, ports;   /* struct dp_net_port[], as in boot.ports */
+	uint32_t n_addrs, addrs;   /* struct dp_net_addr[] */
+	uint32_t n_routes, routes; /* struct dp_net_route[], IPv4 and IPv6, longest prefix first,
+				      then lowest metric */
+	uint32_t neigh_hash_size, neighs; /* struct dp_net_neigh[], open addressing, a power of two,
+					     at most half full */
+	/* Routes with prefix length n are [len_start[n], len_start[n + 1]), sorted by prefix:
+	 * binary search. */
+	uint32_t len_start[130];
+};
+
+/** Address of ours? @return its entry or NULL. Linear in the number of addresses. */
+const struct dp_net_addr *dp_net_own(const struct dp_net *n, const struct sip_ip *ip);
+
+/** Longest-prefix match; binary search per prefix length in use. NULL: no route. */
+const struct dp_net_route *dp_net_route(const struct dp_net *n, const struct sip_ip *ip);
+
+/** The resolved neighbour, or NULL. O(1). */
+const struct dp_net_neigh *dp_net_neigh(const struct dp_net *n, unsigned int port,
+					const struct sip_ip *ip);
+
+uint32_t dp_net_neigh_hash(unsigned int port, const struct sip_ip *ip);

@@ -1,0 +1,355 @@
+/*
+ * The shared region: the whole interface between control (sipsteerd) and the data plane
+ * (sipsteer-dataplane).
+ *
+ * One memfd, mapped by both, holds: a boot block (what the data plane needs to start), one 64-bit
+ * word per pair, one block per worker (ack, counters, event ring), and a heap of snapshots. No
+ * pointers, no DPDK types: places in it are byte offsets from its start (dp_off), 0 meaning none.
+ * Everything is little-endian and naturally aligned.
+ *
+ * Publication. Control builds a snapshot block in the heap, never modifies it afterwards, puts its
+ * offset in roots[generation % DP_ROOTS], and publishes `generation` with a release store. At each
+ * burst's end a worker loads `generation` (acquire), takes the root, and stores that generation as
+ * its `ack` (release): from then on it holds nothing older. Control reuses a block only when it is
+ * older than the smallest ack of the online workers. A worker that comes online stores its ack,
+ * issues a full fence, and reloads `generation`, so that either control sees the ack or the worker
+ * sees the newer generation. An ack of DP_ACK_OFFLINE holds nothing.
+ *
+ * Who writes what is said at each field: `control:` and `dataplane:`, wo (written there) or ro
+ * (read there).
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/dp_reason.h"
+#include "sip/sip_msg.h"
+
+#define DP_REGION_MAGIC   0x7265657473706973ull /* "sipsteer" */
+#define DP_LAYOUT_VERSION 1 /* raised whenever any struct reachable from here changes */
+
+#define DP_CACHE_LINE  64
+#define DP_MAX_WORKERS 16
+#define DP_MAX_PORTS   16
+#define DP_MAX_PAIRS   16384
+#define DP_PAIR_MEMBERS \
+	16 /* slots per pair; member number = pair number * DP_PAIR_MEMBERS + slot */
+#define DP_MAX_MEMBERS (DP_MAX_PAIRS * DP_PAIR_MEMBERS)
+#define DP_ROOTS       64
+#define DP_EVENTS      4096 /* records of a worker's event ring; a power of two */
+#define DP_ACK_OFFLINE UINT64_MAX
+#define DP_NAME_SIZE   32
+
+typedef uint64_t dp_off; /* bytes from the region's start; 0: none */
+
+/* ---- Pair words
+ * ---------------------------------------------------------------------------------------------- */
+
+/*
+ * One 64-bit word per pair, read once per message: a failover is one store.
+ *
+ *   bits  0..3   slot of the active member
+ *   bit   4      valid: the pair exists and `active` names a member
+ *   bit   5      out of service: every member has missed an oos-force round
+ *   bit   6      unknown: nobody knows who is alive; traffic stays with `active`
+ *   bit   7      reserved, 0
+ *   bits  8..23  down, one bit a slot: not to be sent to (failed, or disabled by the operator)
+ *   bits 24..39  suspect, one bit a slot
+ *   bits 40..55  draining, one bit a slot: its dialogs stay, new ones go elsewhere
+ *   bits 56..63  change count, modulo 256
+ *
+ * control: wo (release), dataplane: ro (acquire, once per message).
+ */
+#define DP_WORD_VALID          (1ull << 4)
+#define DP_WORD_OUT_OF_SERVICE (1ull << 5)
+#define DP_WORD_UNKNOWN        (1ull << 6)
+#define DP_WORD_DOWN_SHIFT     8
+#define DP_WORD_SUSPECT_SHIFT  24
+#define DP_WORD_DRAINING_SHIFT 40
+#define DP_WORD_CHANGES_SHIFT  56
+
+static inline unsigned int dp_word_active(uint64_t w)
+{
+	return (unsigned int)(w & 15);
+}
+
+static inline bool dp_word_down(uint64_t w, unsigned int slot)
+{
+	return (w >> (DP_WORD_DOWN_SHIFT + slot)) & 1;
+}
+
+static inline bool dp_word_suspect(uint64_t w, unsigned int slot)
+{
+	return (w >> (DP_WORD_SUSPECT_SHIFT + slot)) & 1;
+}
+
+static inline bool dp_word_draining(uint64_t w, unsigned int slot)
+{
+	return (w >> (DP_WORD_DRAINING_SHIFT + slot)) & 1;
+}
+
+/* ---- Boot block
+ * ---------------------------------------------------------------------------------------------- */
+
+struct dp_boot_port {
+	char name[DP_NAME_SIZE]; /* also the exception netdev's name */
+	char device[256]; /* DPDK device string: a PCI address or a vdev with its arguments */
+	uint16_t mtu;     /* 0: the device's default */
+	uint16_t vlan;    /* 0: untagged */
+	uint32_t reserved;
+};
+
+enum dp_idle { DP_IDLE_ADAPTIVE, DP_IDLE_POLL };
+enum dp_checksums { DP_CHECKSUMS_AUTO, DP_CHECKSUMS_ALWAYS, DP_CHECKSUMS_NEVER };
+
+/** What the data plane needs to start; written by control before the first hand-over, then
+ * constant. */
+struct dp_boot {
+	uint16_t n_ports;
+	uint16_t n_workers;
+	uint8_t idle;             /* enum dp_idle */
+	uint8_t verify_checksums; /* enum dp_checksums */
+	uint8_t huge;             /* 0: use hugepages when there are enough, 1: insist, 2: never */
+	uint8_t reserved0;
+	uint32_t memory_mb;      /* for packet buffers without hugepages, and the least of hugepages
+				    wanted */
+	uint32_t n_mbufs;        /* per worker */
+	uint32_t n_records;      /* transaction records per worker */
+	uint32_t n_challenges;   /* challenge records per worker */
+	uint32_t record_hold_ms; /* how long a record is kept after its final response, 32,000 by
+				    RFC 3261's 64*T1 */
+	uint16_t rx_descriptors; /* 0: default */
+	uint16_t tx_descriptors;
+	uint32_t reserved1;
+	char worker_cpus[64]; /* CPU list for workers ("2-5"), empty: not pinned */
+	struct dp_boot_port ports[DP_MAX_PORTS];
+};
+
+/* ---- Events: data plane to control
+ * --------------------------------------------------------------------------- */
+
+enum dp_event_type {
+	DP_EVENT_NONE,
+	DP_EVENT_NEIGH_MISS, /* resolve `ip` on port `port` */
+	DP_EVENT_NEIGH_USED, /* `ip` on `port` is in use: keep it fresh; at most once a second for
+				each */
+	DP_EVENT_UNANSWERED, /* a request to `member` has had no answer for T1; value: its method */
+	DP_EVENT_RESPONSE_5XX, /* `member` answered value>>8 to a request of method value&255 */
+	DP_EVENT_ICMP,         /* a proven ICMP error about `member`; value: type<<8 | code; id: the
+				  branch's tag */
+	DP_EVENT_ALIVE, /* `member`, suspect or down, answered a request; value: its status code */
+	DP_EVENT_LINK,  /* port `port` went up (value 1) or down (0) */
+};
+
+/** One record. Words are stored relaxed; `seq` is 0 while the record is being written (see
+ * dp_event_ring). */
+struct dp_event {
+	uint64_t seq;     /* 1 and up, one more for each record of this ring */
+	uint64_t time_ns; /* CLOCK_MONOTONIC */
+	uint32_t type;    /* enum dp_event_type */
+	uint32_t member;  /* pair number * DP_PAIR_MEMBERS + slot */
+	uint32_t port;
+	uint32_t value;
+	uint64_t id;
+	uint8_t ip[16];
+	uint64_t reserved;
+};
+_Static_assert(sizeof(struct dp_event) == 64, "an event is a cache line");
+
+/**
+ * Overwriting single-producer ring. dataplane (one worker): wo; control: ro. The writer sets the
+ * record's seq to 0, release-fences, writes the words, then stores seq with release. The reader
+ * keeps its own position, reads seq (acquire), the words, fences, reads seq again, and counts what
+ * it missed from the gaps.
+ */
+struct dp_event_ring {
+	_Atomic uint64_t head; /* seq of the last record written */
+	uint8_t pad[DP_CACHE_LINE - 8];
+	struct dp_event ev[DP_EVENTS];
+};
+
+/* ---- Counters
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/** Requests sent to and responses received from one member, by this worker. dataplane: wo, control:
+ * ro. */
+struct dp_member_counters {
+	uint64_t requests[SIP_METHOD_N]; /* by enum sip_method, to the member */
+	uint64_t responses[6];           /* by class 1xx to 6xx, from the member; [0] is 1xx */
+	uint64_t from;                   /* requests that the member originated */
+	uint64_t reserved[2];
+};
+_Static_assert(sizeof(struct dp_member_counters) == 8 * (SIP_METHOD_N + 9), "no padding");
+
+struct dp_port_counters {
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, tx_dropped;
+	uint64_t to_kernel, from_kernel;
+};
+
+struct dp_worker_counters {
+	uint64_t polls;       /* receive calls */
+	uint64_t bursts;      /* receive calls that brought packets */
+	uint64_t packets;     /* packets that they brought */
+	uint64_t busy_cycles; /* TSC cycles spent on them */
+	uint64_t sleeps;
+	uint64_t sip_requests, sip_responses; /* SIP messages seen, by kind */
+	uint64_t forwarded;                   /* messages forwarded */
+	uint64_t answered;                    /* own answers sent */
+	uint64_t records_made, records_full, records_in_use;
+	uint64_t challenges_made, challenges_full;
+	uint64_t neigh_held,
+		neigh_flushed; /* packets that waited for a next hop, and those that then went */
+	uint64_t events;
+	uint64_t reason[DP_REASON_N]; /* drops and absorptions, by enum dp_reason */
+	struct dp_port_counters port[DP_MAX_PORTS];
+};
+
+/** One worker's block. Its parts lie on cache lines of their own. */
+struct dp_worker_block {
+	_Atomic uint64_t ack; /* dataplane: wo, control: ro; DP_ACK_OFFLINE when offline */
+	uint8_t pad0[DP_CACHE_LINE - 8];
+	_Atomic uint64_t heartbeat_ns; /* dataplane: wo; CLOCK_MONOTONIC of the last loop, at most
+					  every 10 ms */
+	uint64_t tsc_hz;
+	uint8_t pad1[DP_CACHE_LINE - 16];
+	struct dp_worker_counters counters;
+	uint8_t pad2[DP_CACHE_LINE];
+	struct dp_event_ring events;
+	struct dp_member_counters
+		members[DP_MAX_MEMBERS]; /* sparse: pages come into being when touched */
+};
+
+/* ---- The region
+ * ---------------------------------------------------------------------------------------------- */
+
+/** What one generation consists of. */
+struct dp_root {
+	dp_off cfg; /* struct dp_cfg (dataplane/dp_cfg.h) */
+	dp_off net; /* struct dp_net (dataplane/dp_net.h) */
+};
+
+enum dp_state {
+	DP_STATE_NONE,     /* no data plane has taken this region yet */
+	DP_STATE_STARTING, /* ports are being opened */
+	DP_STATE_RUNNING,
+	DP_STATE_FAILED, /* could not start: `failure` says why */
+	DP_STATE_STOPPED,
+};
+
+struct dp_region {
+	uint64_t magic;
+	uint32_t layout_version;
+	uint32_t header_size; /* sizeof(struct dp_region): a second guard against layouts that
+				 differ */
+	uint64_t size;        /* bytes of the memfd */
+	dp_off heap;          /* snapshots: [heap, heap + heap_size) belongs to control */
+	uint64_t heap_size;
+	dp_off workers; /* struct dp_worker_block[boot.n_workers] */
+	uint8_t pad0[DP_CACHE_LINE - 48];
+
+	_Atomic uint64_t generation; /* control: wo (release), dataplane: ro (acquire); 0: nothing
+					published yet */
+	uint8_t pad1[DP_CACHE_LINE - 8];
+	struct dp_root
+		roots[DP_ROOTS]; /* control: wo before the generation, dataplane: ro after it */
+
+	/* dataplane: wo, control: ro */
+	_Atomic uint64_t incarnation; /* one more at each start of a data plane on this region */
+	_Atomic uint32_t state;       /* enum dp_state */
+	_Atomic uint32_t pid;
+	char failure[512]; /* one plain sentence, valid in DP_STATE_FAILED */
+	struct {
+		uint8_t mac[6];
+		uint16_t mtu;
+		uint8_t link_up;
+		uint8_t reserved[3];
+		uint32_t exception_ifindex; /* 0 until the netdev exists */
+	} port[DP_MAX_PORTS];
+
+	/* control: wo, dataplane: ro */
+	_Atomic uint64_t stop; /* not 0: the data plane shall end */
+	uint8_t pad2[DP_CACHE_LINE - 8];
+
+	struct dp_boot boot;
+	_Alignas(DP_CACHE_LINE) _Atomic uint64_t pair_words[DP_MAX_PAIRS];
+};
+
+/** Bytes of a region for n_workers and a heap of heap_size bytes. The memfd is sparse: untouched
+ * pages cost nothing. */
+uint64_t dp_region_size(unsigned int n_workers, uint64_t heap_size);
+
+/**
+ * Create a region: a sealed-size memfd, header and boot block filled, everything offline, nothing
+ * published.
+ * @param boot  Copied.
+ * @param fd    Out: the memfd, owned by the caller.
+ * @return      The mapping (dp_region_unmap() ends it), or NULL with errno.
+ */
+struct dp_region *dp_region_create(const struct dp_boot *boot, uint64_t heap_size, int *fd);
+
+/**
+ * Map a region that somebody handed over. Checks magic, layout and sizes.
+ * @return the mapping, or NULL with errno: EPROTO for another layout version, EINVAL for something
+ * else.
+ */
+struct dp_region *dp_region_map(int fd);
+void dp_region_unmap(struct dp_region *r);
+
+static inline void *dp_at(const struct dp_region *r, dp_off off)
+{
+	return (uint8_t *)(uintptr_t)r + off;
+}
+
+struct dp_worker_block *dp_region_worker(const struct dp_region *r, unsigned int worker);
+
+/* ---- Worker side: any thread that is this worker
+ * ---------------------------------------------------------------- */
+
+/** What a worker holds between two calls of dp_region_quiesce(). Borrowed from the region. */
+struct dp_view {
+	uint64_t generation;
+	const struct dp_cfg *cfg; /* NULL until something is published */
+	const struct dp_net *net;
+};
+
+/** Come online and load the newest generation. */
+void dp_region_online(struct dp_region *r, unsigned int worker, struct dp_view *v);
+
+/** Holds nothing any more: before blocking for long, and at the end. */
+void dp_region_offline(struct dp_region *r, unsigned int worker, struct dp_view *v);
+
+/** Between bursts: let go of the old view, take the newest one. @return whether it changed. */
+bool dp_region_quiesce(struct dp_region *r, unsigned int worker, struct dp_view *v);
+
+/** Write an event. Never blocks; overwrites the oldest. `ev`'s seq is ignored. */
+void dp_event_put(struct dp_event_ring *ring, const struct dp_event *ev);
+
+/* ---- Control side: the control thread
+ * --------------------------------------------------------------------------- */
+
+/**
+ * Publish a root as the next generation.
+ * @return the generation, or 0 when a worker has not acked for DP_ROOTS generations (nothing is
+ * published; try again).
+ */
+uint64_t dp_region_publish(struct dp_region *r, const struct dp_root *root);
+
+/** Smallest ack of the online workers; UINT64_MAX when none is online. Full fence before the loads.
+ */
+uint64_t dp_region_min_ack(struct dp_region *r);
+
+/** Replace a pair's word; the change count is set by this function. */
+void dp_region_set_word(struct dp_region *r, unsigned int pair, uint64_t word);
+
+/** Reader's position in a ring. */
+struct dp_event_reader {
+	uint64_t next;   /* seq of the next record to read */
+	uint64_t missed; /* records overwritten before they were read */
+};
+
+/** @return 1 with *ev filled, 0 when there is none. */
+int dp_event_get(const struct dp_event_ring *ring, struct dp_event_reader *rd, struct dp_event *ev);

@@ -1,0 +1,88 @@
+/*
+ * steer: message + snapshot + records + now -> verdict and a short list of edits.
+ *
+ * The heart of the product, a pure function of its arguments and of one worker's state: no I/O, no
+ * clock, no allocation after steer_new(), no mbuf, no EAL. The workers, `explain`, unit tests,
+ * fuzzers and simulators call it.
+ *
+ * A struct steer belongs to one thread (a worker; or control's explain, which has one of its own
+ * without records).
+ */
+#pragma once
+
+#include "dataplane/dp_cfg.h"
+#include "sip/sip_edit.h"
+
+struct steer;
+
+struct steer_params {
+	uint16_t worker;    /* owner number that goes into branches */
+	uint32_t n_records; /* transaction records; 0: none are made (explain) */
+	uint32_t n_challenges;
+	uint32_t n_limits; /* sources whose own answers are metered at a time */
+	uint32_t record_hold_ms;
+	uint64_t seed; /* for tie-breaking and jitter only, never for what must be unguessable */
+	struct dp_worker_counters *counters; /* borrowed; may not be NULL */
+	struct dp_member_counters
+		*members;             /* borrowed, DP_MAX_MEMBERS of them; NULL: not counted */
+	struct dp_event_ring *events; /* borrowed; NULL: none are sent */
+	const _Atomic uint64_t *pair_words; /* borrowed, DP_MAX_PAIRS of them */
+};
+
+/** @return NULL when out of memory. All memory is taken here. */
+struct steer *steer_new(const struct steer_params *p);
+void steer_free(struct steer *s);
+
+/** A datagram as classify saw it. */
+struct steer_in {
+	const uint8_t *buf; /* UDP payload; borrowed until the verdict has been carried out */
+	uint32_t len;
+	struct dp_endpoint src;
+	struct dp_endpoint dst;
+	const struct dp_listener *listener; /* that dst names, of the snapshot in use */
+	bool dst_multicast; /* IP or Ethernet destination was multicast or broadcast */
+};
+
+enum steer_action {
+	STEER_DROP,    /* and count `reason` */
+	STEER_FORWARD, /* apply `edits` to the datagram, send it from `from` to `to` */
+	STEER_ANSWER,  /* send `answer` from `from` to `to` */
+};
+
+#define STEER_TEXT_SIZE   2048
+#define STEER_ANSWER_SIZE 4096
+
+struct steer_verdict {
+	uint8_t action; /* enum steer_action */
+	uint8_t reason; /* enum dp_reason, with STEER_DROP; with STEER_ANSWER DP_REASON_N or why the
+			   request failed */
+	uint16_t status; /* with STEER_ANSWER: the status code, 0 for STUN */
+	uint32_t member; /* member number that a request goes to or came from, UINT32_MAX: none */
+	const char *why; /* static text for explain: the rule that decided */
+	const struct dp_listener *from; /* local address and port to send from */
+	struct dp_endpoint to;
+	struct sip_edits edits;
+	uint16_t text_len;
+	uint16_t answer_len;
+	char text[STEER_TEXT_SIZE]; /* holds what `edits` insert */
+	uint8_t answer[STEER_ANSWER_SIZE];
+};
+
+/**
+ * The snapshot and time of the burst to come. Call once per burst, before its messages.
+ * @param cfg     Borrowed until the next call.
+ * @param now_us  Monotonic microseconds.
+ */
+void steer_begin(struct steer *s, const struct dp_cfg *cfg, uint64_t now_us);
+
+/**
+ * Decide about one datagram for a listener.
+ * @param v  Out; need not be initialised. Borrows in->buf.
+ */
+void steer_message(struct steer *s, const struct steer_in *in, struct steer_verdict *v);
+
+/** Expire records. Call at least every 100 ms of now_us; bounded work per call. */
+void steer_tick(struct steer *s, uint64_t now_us);
+
+/** The parsed view of the last datagram given to steer_message() (for explain and tracing). */
+const struct sip_msg *steer_last_message(const struct steer *s);
