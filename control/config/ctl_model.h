@@ -1,0 +1,147 @@
+/*
+ * The model: a configuration, checked whole, with every default filled in. Built by
+ * ctl_config_load(), never modified afterwards; a reload builds a second one, and whichever is not
+ * in force is freed.
+ *
+ * Strings are owned by the model. Durations are milliseconds. Arrays are in the file's order;
+ * members in order of priority (primary, backup, fallbacks).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/dp_cfg.h"
+
+enum ctl_transport { CTL_UDP = DP_UDP, CTL_TCP = DP_TCP, CTL_TLS = DP_TLS };
+
+struct ctl_address { /* of a port: an own address and its prefix length */
+	struct sip_ip ip;
+	uint8_t prefix_len; /* of 32 or 128, as written */
+	unsigned int line;
+};
+
+struct ctl_route {
+	struct sip_ip to;
+	uint8_t prefix_len; /* of 32 or 128, as written */
+	struct sip_ip via;
+	unsigned int line;
+};
+
+struct ctl_port {
+	char *name; /* also the exception netdev's name */
+	char *device;
+	uint16_t mtu;  /* 0: the device's */
+	uint16_t vlan; /* 0: untagged */
+	size_t n_addresses;
+	struct ctl_address *addresses;
+	size_t n_routes;
+	struct ctl_route *routes;
+	unsigned int line;
+};
+
+struct ctl_listen {
+	struct dp_endpoint at;
+	unsigned int port; /* index into ports: whose address it is */
+	unsigned int line;
+};
+
+struct ctl_service {
+	char *name;
+	size_t n_listens;
+	struct ctl_listen *listens;
+	enum dp_select select;
+	bool path;
+	bool trust_maddr;
+	bool in_dialog_active;
+	int map_503; /* 503 or 500; 0: by number of pairs */
+	uint32_t retry_after_ms;
+	uint32_t answers_per_s; /* 0: not limited */
+	uint32_t max_message;   /* bytes */
+	size_t n_emergency;
+	char **emergency; /* configured emergency numbers */
+	size_t n_pairs;
+	unsigned int *pairs; /* indices into the model's pairs */
+	unsigned int line;
+};
+
+enum ctl_failback { CTL_FAILBACK_IMMEDIATE = 1, CTL_FAILBACK_TIMED = 2, CTL_FAILBACK_SIGNAL = 4 };
+
+struct ctl_member {
+	char *name;
+	enum dp_role role;
+	char *host;            /* as written: an address or a DNS name */
+	struct dp_endpoint at; /* of an address; ip all zero when host is a name */
+	char *user, *password; /* NULL: none; for the REGISTER probe of timed failback */
+	uint32_t methods;      /* bit per enum sip_method; all ones: any */
+	unsigned int line;
+};
+
+struct ctl_source {
+	struct sip_ip ip;
+	uint8_t prefix_len; /* of 128 */
+	unsigned int line;
+};
+
+struct ctl_pair_settings {
+	uint32_t oos_check_ms; /* 0: no periodic probes */
+	uint32_t oos_force_ms;
+	uint32_t probe_timeout_ms; /* 0: the period, at most 5 s */
+	uint32_t fall, rise;
+	bool probe_all;
+	uint16_t unavailable_codes[16];
+	unsigned int n_unavailable_codes;
+	unsigned int failback; /* set of enum ctl_failback; 0: sticky */
+	uint32_t failback_interval_ms;
+	uint32_t failback_hold_ms;
+	uint32_t signal_methods; /* bit per enum sip_method */
+	bool gray_failover;
+	char *probe_from;       /* From URI of probes, NULL: sip:sipsteer@<own address> */
+	char *probe_user_agent; /* NULL: "sipsteer/<version>" */
+	uint32_t probe_max_forwards;
+};
+
+struct ctl_pair {
+	char *name;
+	char *profile; /* NULL: none */
+	uint32_t weight;
+	struct ctl_pair_settings set;
+	bool has_egress;
+	struct dp_endpoint egress[2]; /* [0] IPv4, [1] IPv6; port 0: that family has none */
+	unsigned int egress_port[2];  /* indices into ports */
+	size_t n_members;             /* at most DP_PAIR_MEMBERS */
+	struct ctl_member *members;
+	size_t n_sources;
+	struct ctl_source *sources;
+	unsigned int line;
+};
+
+struct ctl_model {
+	char *path; /* of the file */
+	char *control_socket;
+	char *state_file;
+	char *key_file;
+	char *instance; /* name of this instance; default: the host name */
+	unsigned int workers;
+	char *worker_cpus; /* "" : not pinned */
+	enum dp_idle idle;
+	enum dp_checksums verify_checksums;
+	uint8_t huge; /* as in struct dp_boot */
+	uint32_t memory_mb;
+	uint32_t n_mbufs;
+	uint32_t n_records, n_challenges;
+	uint32_t record_hold_ms;
+	int log_level; /* LOG_ERR to LOG_DEBUG */
+	size_t n_ports;
+	struct ctl_port *ports;
+	size_t n_services;
+	struct ctl_service *services;
+	size_t n_pairs;
+	struct ctl_pair *pairs;
+};
+
+void ctl_model_free(struct ctl_model *m);
+
+/** Index of a pair by name, or -ENOENT. */
+int ctl_model_find_pair(const struct ctl_model *m, const char *name);
