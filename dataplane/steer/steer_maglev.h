@@ -1,0 +1,37 @@
+/*
+ * Weighted consistent hashing: Maglev (Eisenbud et al., NSDI 2016, section 3.4), built by control,
+ * looked up by steering. The same names and weights give the same table on every machine, whatever
+ * their order.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** One backend: a pair. */
+struct steer_maglev_entry {
+	uint32_t key;    /* dp_key() of the pair's name: its permutation depends on nothing else */
+	uint32_t weight; /* 1 and up: share of the table in proportion */
+	uint16_t value;  /* what the table holds for it: the pair's number */
+};
+
+/**
+ * Size of the table for n entries: a prime of at least 100 times their total weight over the
+ * greatest common divisor (bounded to 1,000,003), so that an entry that leaves disturbs at most 1 %
+ * of the others' share.
+ */
+uint32_t steer_maglev_size(const struct steer_maglev_entry *e, size_t n);
+
+/**
+ * Fill a table.
+ * @param table    Out: u16[size].
+ * @return         0, -EINVAL (n or a weight is 0), -ENOMEM.
+ */
+int steer_maglev_build(const struct steer_maglev_entry *e, size_t n, uint16_t *table,
+		       uint32_t size);
+
+/** The value for a hash: multiply-shift instead of a division. */
+static inline uint16_t steer_maglev_lookup(const uint16_t *table, uint32_t size, uint64_t hash)
+{
+	return table[(uint32_t)(((hash >> 32) * size) >> 32)];
+}

@@ -1,0 +1,59 @@
+/*
+ * Records of one worker: client transaction -> where it was sent, so that CANCEL, the ACK of a
+ * non-2xx and retransmissions follow their request; and Call-ID -> the member that challenged, so
+ * that the credentials reach it.
+ *
+ * Fixed-size records, an open-addressing table, a coarse timer wheel; all memory is taken at the
+ * start. When full, nothing is recorded and the caller counts it. One thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct steer_records;
+
+enum steer_record_state {
+	STEER_RECORD_OPEN,     /* no final response yet */
+	STEER_RECORD_FINAL,    /* non-2xx final passed, or any final to a non-INVITE */
+	STEER_RECORD_ACCEPTED, /* 2xx to an INVITE passed */
+	STEER_RECORD_ANSWERED, /* the final was ours: its ACK is absorbed */
+};
+
+/** One record; the caller reads and writes its fields between find and the next call. */
+struct steer_record {
+	uint64_t key;        /* transaction MAC, or Call-ID MAC; not 0 */
+	uint64_t expires_us; /* of the worker's clock */
+	uint32_t member;     /* member number */
+	uint32_t listener;   /* key of the listener that the request was sent from */
+	uint32_t loop;       /* loop hash in its branch */
+	uint8_t attempt;
+	uint8_t state; /* enum steer_record_state */
+	uint8_t outward;
+	uint8_t method;
+	uint64_t reserved[2];
+};
+
+/** @param n  Records; rounded up to a power of two. @param max_hold_us longest time that one is
+ * ever kept. */
+struct steer_records *steer_records_new(uint32_t n, uint64_t max_hold_us);
+void steer_records_free(struct steer_records *rs);
+
+/** @return the record or NULL; borrowed until the next insert, remove or tick. */
+struct steer_record *steer_records_find(struct steer_records *rs, uint64_t key, uint64_t now_us);
+
+/** Add one, or return the one that is there. NULL: full. */
+struct steer_record *steer_records_insert(struct steer_records *rs, uint64_t key, uint64_t now_us,
+					  uint64_t hold_us);
+
+/** Keep a record until now + hold, longer or shorter than before. */
+void steer_records_hold(struct steer_records *rs, struct steer_record *r, uint64_t now_us,
+			uint64_t hold_us);
+
+void steer_records_remove(struct steer_records *rs, struct steer_record *r);
+
+/** Remove what has expired, at most `budget` records. @return how many. */
+uint32_t steer_records_tick(struct steer_records *rs, uint64_t now_us, uint32_t budget);
+
+uint32_t steer_records_in_use(const struct steer_records *rs);
