@@ -26,6 +26,9 @@ _Static_assert(sizeof(struct dp_endpoint) == 24, "hashed and compared whole");
 bool dp_ip_is_v4(const struct sip_ip *ip);
 bool dp_ip_equal(const struct sip_ip *a, const struct sip_ip *b);
 
+/** Whether an address lies in a prefix of `len` bits (of 128). */
+bool dp_ip_in_prefix(const struct sip_ip *ip, const struct sip_ip *prefix, unsigned int len);
+
 /** Text of an address without brackets. @return its length; text has room for 46 bytes. */
 size_t dp_ip_format(const struct sip_ip *ip, char *text);
 

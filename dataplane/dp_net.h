@@ -40,18 +40,21 @@ struct dp_net_neigh {
 	uint8_t valid; /* 0: an empty bucket */
 };
 
+/** Routes [start, end) that share one prefix length, sorted by prefix, then metric. */
+struct dp_net_len {
+	uint32_t start, end;
+	uint32_t prefix_len; /* of 128 */
+};
+
 struct dp_net {
 	uint64_t size;
 	uint64_t serial;
 	uint32_t n_ports, ports;   /* struct dp_net_port[], as in boot.ports */
 	uint32_t n_addrs, addrs;   /* struct dp_net_addr[] */
-	uint32_t n_routes, routes; /* struct dp_net_route[], IPv4 and IPv6, longest prefix first,
-				      then lowest metric */
-	uint32_t neigh_hash_size, neighs; /* struct dp_net_neigh[], open addressing, a power of two,
-					     at most half full */
-	/* Routes with prefix length n are [len_start[n], len_start[n + 1]), sorted by prefix:
-	 * binary search. */
-	uint32_t len_start[130];
+	uint32_t n_routes, routes; /* struct dp_net_route[], IPv4 and IPv6, longest prefix first */
+	uint32_t neigh_hash_size;  /* a power of two, at most half full */
+	uint32_t neighs;           /* struct dp_net_neigh[], open addressing */
+	uint32_t n_lens, lens;     /* struct dp_net_len[], longest first: those in use */
 };
 
 /** Address of ours? @return its entry or NULL. Linear in the number of addresses. */

@@ -1,0 +1,83 @@
+/*
+ * Addresses and endpoints: text, comparison, hashing. Pure; any thread.
+ */
+#include "dataplane/dp_cfg.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+bool dp_ip_is_v4(const struct sip_ip *ip)
+{
+	return memcmp(ip->b, mapped_prefix, sizeof(mapped_prefix)) == 0;
+}
+
+bool dp_ip_equal(const struct sip_ip *a, const struct sip_ip *b)
+{
+	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
+size_t dp_ip_format(const struct sip_ip *ip, char *text)
+{
+	const char *s;
+
+	if (dp_ip_is_v4(ip))
+		s = inet_ntop(AF_INET, ip->b + 12, text, INET6_ADDRSTRLEN);
+	else
+		s = inet_ntop(AF_INET6, ip->b, text, INET6_ADDRSTRLEN);
+	return s ? strlen(s) : 0;
+}
+
+int dp_ip_parse(const char *text, struct sip_ip *ip)
+{
+	struct sip_ip tmp;
+
+	if (inet_pton(AF_INET, text, tmp.b + 12) == 1)
+		memcpy(tmp.b, mapped_prefix, sizeof(mapped_prefix));
+	else if (inet_pton(AF_INET6, text, tmp.b) != 1)
+		return -EINVAL;
+	*ip = tmp;
+	return 0;
+}
+
+bool dp_ip_is_unanswerable(const struct sip_ip *ip)
+{
+	static const struct sip_ip any;
+
+	if (!dp_ip_is_v4(ip))
+		return ip->b[0] == 0xff || dp_ip_equal(ip, &any);
+	/* 224/4 multicast, 240/4 reserved with limited broadcast, 0/8 "this network" (RFC
+	 * 1122 3.2.1.3) */
+	return ip->b[12] >= 224 || ip->b[12] == 0;
+}
+
+/** Finaliser of MurmurHash3's 64-bit mixer: full avalanche in two multiplications. */
+static uint64_t mix64(uint64_t h)
+{
+	h ^= h >> 33;
+	h *= 0xff51afd7ed558ccdull;
+	h ^= h >> 33;
+	h *= 0xc4ceb9fe1a85ec53ull;
+	return h ^ (h >> 33);
+}
+
+uint32_t dp_endpoint_hash(const struct dp_endpoint *e)
+{
+	uint64_t w[2];
+
+	memcpy(w, e->ip.b, sizeof(w));
+	w[0] ^= (uint64_t)e->port << 8 | e->transport;
+	return (uint32_t)mix64(w[0] * 0x9e3779b97f4a7c15ull ^ w[1]);
+}
+
+uint32_t dp_key(const char *name, size_t len)
+{
+	uint64_t h = 0xcbf29ce484222325ull; /* FNV-1a, then mixed: names are short and chosen by the
+					       operator */
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (uint8_t)name[i]) * 0x100000001b3ull;
+	return (uint32_t)mix64(h);
+}
