@@ -122,6 +122,16 @@ enum sip_result {
 	SIP_ERR_N,
 };
 
+/** The mandatory fields that an answer copies; sip_msg_answerable() looks at these. */
+enum sip_decoded {
+	SIP_DECODED_VIA = 0x01,
+	SIP_DECODED_FROM = 0x02,
+	SIP_DECODED_TO = 0x04,
+	SIP_DECODED_CALL_ID = 0x08,
+	SIP_DECODED_CSEQ = 0x10,
+	SIP_DECODED_ALL = 0x1f,
+};
+
 /** The top Via's decoded fields, and those of any Via that an iterator returns. RFC 3261 20.42, RFC
  * 3581. */
 struct sip_via {
@@ -160,7 +170,9 @@ struct sip_msg {
 	struct sip_span uri;         /* Request-URI */
 	struct sip_span reason;      /* reason phrase */
 	uint16_t hdrs_off;           /* first byte of the first header line */
+	uint16_t hdrs_end; /* first byte of the blank line, or of the line that ended the parse */
 	uint16_t n_hdrs;
+	uint8_t decoded;    /* enum sip_decoded: what of the mandatory five could be read */
 	uint64_t present;   /* bit n set: a header with id n is there */
 	struct sip_via via; /* topmost Via */
 	struct sip_span call_id;
@@ -210,7 +222,7 @@ static inline uint16_t sip_hdr_start(const struct sip_hdr *h)
 	return h->name_off;
 }
 
-/** Offset of the byte after the header's line end. */
+/** Offset of the byte after the header's line end. h is one of m->hdr, of a message that parsed. */
 uint16_t sip_hdr_end(const struct sip_msg *m, const struct sip_hdr *h);
 
 static inline bool sip_msg_has(const struct sip_msg *m, enum sip_hdr_id id)

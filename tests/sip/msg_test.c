@@ -1,0 +1,125 @@
+/* Parsing of whole messages. */
+#include "sip/sip_msg.h"
+#include "tests/sip/guard.h"
+#include "tests/sip/samples.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static struct guard guard;
+static struct sip_msg msg;
+
+static void set_up(void)
+{
+	guard_init(&guard, 128 * 1024);
+	memset(&msg, 0xa5, sizeof(msg)); /* the parser must not rely on what was there */
+}
+
+static void tear_down(void)
+{
+	guard_fini(&guard);
+}
+
+TestSuite(msg, .init = set_up, .fini = tear_down);
+
+static enum sip_result parse(const char *text)
+{
+	size_t len = strlen(text);
+
+	return sip_msg_parse(&msg, guard_copy(&guard, text, len), len);
+}
+
+static const char *text_of(struct sip_span s)
+{
+	static char text[1024];
+
+	cr_assert_lt(s.len, sizeof(text));
+	memcpy(text, sip_at(&msg, s), s.len);
+	text[s.len] = '\0';
+	return text;
+}
+
+#define expect_span(span, text) cr_expect_str_eq(text_of(span), text)
+
+Test(msg, request_fields_rfc3261_7_1)
+{
+	cr_assert_eq(parse(SAMPLE_INVITE), SIP_OK);
+	cr_expect(msg.is_request);
+	cr_expect_eq(msg.method, SIP_METHOD_INVITE);
+	cr_expect_eq(msg.status, 0);
+	expect_span(msg.method_name, "INVITE");
+	expect_span(msg.uri, "sip:bob@biloxi.example.com");
+	cr_expect_eq(msg.n_hdrs, 11);
+	cr_expect_eq(msg.len, strlen(SAMPLE_INVITE));
+	cr_expect_eq(msg.len - msg.body_off, 4);
+	expect_span(msg.call_id, "a84b4c76e66710@pc33.atlanta.example.com");
+	cr_expect_eq(msg.cseq, 314159);
+	cr_expect_eq(msg.max_forwards, 70);
+	cr_expect_eq(msg.content_length, 4);
+	expect_span(msg.from_uri, "sip:alice@atlanta.example.com");
+	expect_span(msg.from_tag, "1928301774");
+	expect_span(msg.to_uri, "sip:bob@biloxi.example.com");
+	cr_expect_eq(msg.to_tag.len, 0);
+}
+
+Test(msg, top_via_rfc3261_20_42)
+{
+	cr_assert_eq(parse(SAMPLE_INVITE), SIP_OK);
+	expect_span(msg.via.value,
+		    "SIP/2.0/UDP pc33.atlanta.example.com:5062;branch=z9hG4bKnashds8;rport");
+	expect_span(msg.via.transport, "UDP");
+	expect_span(msg.via.host, "pc33.atlanta.example.com");
+	cr_expect_eq(msg.via.port, 5062);
+	expect_span(msg.via.branch, "z9hG4bKnashds8");
+	cr_expect(msg.via.has_rport);
+	cr_expect_eq(msg.via.rport.len, 0);
+	expect_span(msg.via.rport_param, ";rport");
+	cr_expect_not(msg.via.has_received);
+	expect_span(msg.via.params, ";branch=z9hG4bKnashds8;rport");
+}
+
+Test(msg, response_fields_rfc3261_7_2)
+{
+	cr_assert_eq(parse(SAMPLE_OK), SIP_OK);
+	cr_expect_not(msg.is_request);
+	cr_expect_eq(msg.status, 200);
+	expect_span(msg.reason, "OK");
+	cr_expect_eq(msg.method, SIP_METHOD_INVITE);
+	expect_span(msg.method_name, "INVITE");
+	expect_span(msg.to_tag, "a6c85cf");
+	cr_expect(sip_msg_has(&msg, SIP_HDR_CONTACT));
+	cr_expect(sip_msg_has(&msg, SIP_HDR_CONTENT_LENGTH));
+}
+
+Test(msg, vias_over_lines_and_lists_rfc3261_7_3_1)
+{
+	static const char *const hosts[] = { "lb.example.com", "[2001:db8::9:1]",
+					     "pc33.atlanta.example.com" };
+	struct sip_via_iter it;
+	struct sip_via via;
+
+	cr_assert_eq(parse(SAMPLE_OK), SIP_OK);
+	sip_via_iter_init(&it, &msg);
+	for (size_t i = 0; i < 3; i++) {
+		cr_assert_eq(sip_via_iter_next(&it, &via), 1);
+		expect_span(via.host, hosts[i]);
+	}
+	cr_expect_eq(sip_via_iter_next(&it, &via), 0);
+}
+
+Test(msg, every_truncation_fails_within_the_buffer)
+{
+	static const char *const samples[] = { SAMPLE_INVITE, SAMPLE_OK };
+
+	for (size_t s = 0; s < 2; s++) {
+		size_t whole = strlen(samples[s]);
+
+		for (size_t len = 0; len < whole; len++) {
+			const uint8_t *at = guard_copy(&guard, samples[s], len);
+
+			cr_expect_neq(sip_msg_parse(&msg, at, len), SIP_OK, "sample %zu cut at %zu",
+				      s, len);
+			cr_expect_leq(msg.err_off, len);
+		}
+	}
+}
