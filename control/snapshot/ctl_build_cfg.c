@@ -1,0 +1,362 @@
+/*
+ * Model and numbers to a snapshot's configuration half.
+ *
+ * The block is laid out in two steps: first every array is appended (its size is known from the
+ * model), then the arrays are filled in place; nothing is appended while a pointer into the block
+ * is held. Control thread only.
+ */
+#include "control/snapshot/ctl_snapshot.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/snapshot/ctl_block.h"
+#include "control/snapshot/ctl_build_lookup.h"
+
+struct builder {
+	struct ctl_block block;
+	const struct ctl_model *model;
+	const struct ctl_numbers *numbers;
+	uint32_t strings_len; /* used so far */
+	uint32_t n_pair_rows; /* highest pair number + 1 */
+};
+
+static struct dp_cfg *cfg(struct builder *b)
+{
+	return ctl_block_at(&b->block, 0);
+}
+
+static uint32_t pow2_at_least(size_t n)
+{
+	uint32_t size = 8;
+
+	while (size < n)
+		size *= 2;
+	return size;
+}
+
+/* ---- Sizes
+ * --------------------------------------------------------------------------------------------------
+ */
+
+/** Room for "[v6 address]:port". */
+#define HOSTPORT_SIZE 56
+
+static size_t strings_size(const struct ctl_model *m, size_t n_listeners)
+{
+	size_t size = n_listeners * HOSTPORT_SIZE;
+
+	for (size_t i = 0; i < m->n_services; i++) {
+		size += strlen(m->services[i].name);
+		for (size_t k = 0; k < m->services[i].n_emergency; k++)
+			size += strlen(m->services[i].emergency[k]);
+	}
+	for (size_t i = 0; i < m->n_pairs; i++) {
+		size += strlen(m->pairs[i].name);
+		for (size_t k = 0; k < m->pairs[i].n_members; k++)
+			size += strlen(m->pairs[i].members[k].name);
+	}
+	return size;
+}
+
+static size_t count_listeners(const struct ctl_model *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_services; i++)
+		n += m->services[i].n_listens;
+	for (size_t i = 0; i < m->n_pairs; i++)
+		n += (m->pairs[i].egress[0].port != 0) + (size_t)(m->pairs[i].egress[1].port != 0);
+	return n;
+}
+
+static size_t count_sources(const struct ctl_model *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_pairs; i++)
+		n += 2 * m->pairs[i].n_members + m->pairs[i].n_sources;
+	return n;
+}
+
+static void allocate(struct builder *b)
+{
+	const struct ctl_model *m = b->model;
+	size_t n_listeners = count_listeners(m), n_members = 0;
+	struct dp_cfg c = { .n_listeners = (uint32_t)n_listeners };
+
+	for (size_t i = 0; i < m->n_pairs; i++) {
+		uint32_t number = (uint32_t)ctl_numbers_pair(b->numbers, m->pairs[i].name);
+
+		b->n_pair_rows = number + 1 > b->n_pair_rows ? number + 1 : b->n_pair_rows;
+		n_members += m->pairs[i].n_members;
+	}
+	c.listeners = ctl_block_array(&b->block, n_listeners, sizeof(struct dp_listener));
+	c.n_services = (uint32_t)m->n_services;
+	c.services = ctl_block_array(&b->block, m->n_services, sizeof(struct dp_service));
+	c.n_pairs = b->n_pair_rows;
+	c.pairs = ctl_block_array(&b->block, b->n_pair_rows, sizeof(struct dp_pair));
+	c.strings_size = (uint32_t)strings_size(m, n_listeners);
+	c.strings = ctl_block_array(&b->block, c.strings_size, 1);
+	c.listener_hash_size = pow2_at_least(2 * n_listeners + 1);
+	c.listener_hash = ctl_block_array(&b->block, c.listener_hash_size, sizeof(uint16_t));
+	c.source_hash_size = pow2_at_least(2 * count_sources(m) + 1);
+	c.source_hash = ctl_block_array(&b->block, c.source_hash_size, sizeof(uint32_t));
+	c.sources = ctl_block_array(&b->block, count_sources(m), sizeof(struct dp_source));
+	c.pair_hash_size = pow2_at_least(2 * m->n_pairs + 1);
+	c.pair_hash = ctl_block_array(&b->block, c.pair_hash_size, sizeof(uint16_t));
+	c.member_hash_size = pow2_at_least(2 * n_members + 1);
+	c.member_hash = ctl_block_array(&b->block, c.member_hash_size, sizeof(uint32_t));
+	if (b->block.failed)
+		return;
+	*cfg(b) = c;
+	memset(ctl_block_at(&b->block, c.listener_hash), 0xff,
+	       c.listener_hash_size * sizeof(uint16_t));
+	memset(ctl_block_at(&b->block, c.source_hash), 0xff, c.source_hash_size * sizeof(uint32_t));
+	memset(ctl_block_at(&b->block, c.pair_hash), 0xff, c.pair_hash_size * sizeof(uint16_t));
+	memset(ctl_block_at(&b->block, c.member_hash), 0xff, c.member_hash_size * sizeof(uint32_t));
+}
+
+/* ---- Filling
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static struct dp_text add_text(struct builder *b, const char *s, size_t len)
+{
+	struct dp_cfg *c = cfg(b);
+	struct dp_text t = { .off = b->strings_len, .len = (uint32_t)len };
+
+	memcpy((char *)ctl_block_at(&b->block, c->strings) + t.off, s, len);
+	b->strings_len += t.len;
+	return t;
+}
+
+static struct dp_text add_name(struct builder *b, const char *name)
+{
+	return add_text(b, name, strlen(name));
+}
+
+static void hash16(struct builder *b, uint32_t off, uint32_t size, uint32_t hash, uint16_t value)
+{
+	uint16_t *bucket = ctl_block_at(&b->block, off);
+	uint32_t i = hash & (size - 1);
+
+	while (bucket[i] != DP_NONE16)
+		i = (i + 1) & (size - 1);
+	bucket[i] = value;
+}
+
+static void hash32(struct builder *b, uint32_t off, uint32_t size, uint32_t hash, uint32_t value)
+{
+	uint32_t *bucket = ctl_block_at(&b->block, off);
+	uint32_t i = hash & (size - 1);
+
+	while (bucket[i] != UINT32_MAX)
+		i = (i + 1) & (size - 1);
+	bucket[i] = value;
+}
+
+/** Add one listener; returns its number. An address listed twice (an egress of several pairs) is
+ * one listener. */
+static uint16_t add_listener(struct builder *b, uint16_t *n, const struct dp_endpoint *at,
+			     unsigned int port, uint16_t service, uint8_t flags)
+{
+	struct dp_cfg *c = cfg(b);
+	struct dp_listener *all = ctl_block_at(&b->block, c->listeners);
+	const struct dp_listener *there = dp_cfg_listener_at(c, at);
+	char text[HOSTPORT_SIZE], ip[INET6_ADDRSTRLEN];
+	struct dp_listener *l;
+	int len;
+
+	if (there) {
+		all[there - all].flags |= flags;
+		return (uint16_t)(there - all);
+	}
+	l = &all[*n];
+	dp_ip_format(&at->ip, ip);
+	len = snprintf(text, sizeof(text), dp_ip_is_v4(&at->ip) ? "%s:%u" : "[%s]:%u", ip,
+		       at->port);
+	*l = (struct dp_listener){
+		.at = *at,
+		.key = dp_key(text, (size_t)len),
+		.flags = flags,
+		.dpdk_port = (uint8_t)port,
+		.service = service,
+		.hostport = add_text(b, text, (size_t)len),
+	};
+	hash16(b, c->listener_hash, c->listener_hash_size, dp_endpoint_hash(at), *n);
+	return (*n)++;
+}
+
+static void fill_listeners(struct builder *b)
+{
+	const struct ctl_model *m = b->model;
+	struct dp_service *services = ctl_block_at(&b->block, cfg(b)->services);
+	uint16_t n = 0;
+
+	for (size_t i = 0; i < m->n_services; i++) {
+		struct dp_service *s = &services[i];
+
+		s->listener4 = s->listener6 = DP_NONE16;
+		for (size_t k = 0; k < m->services[i].n_listens; k++) {
+			const struct ctl_listen *cl = &m->services[i].listens[k];
+			uint16_t number = add_listener(b, &n, &cl->at, cl->port, (uint16_t)i,
+						       DP_LISTENER_CLIENT);
+			uint16_t *first = dp_ip_is_v4(&cl->at.ip) ? &s->listener4 : &s->listener6;
+
+			if (*first == DP_NONE16)
+				*first = number;
+		}
+	}
+	cfg(b)->n_listeners = n;
+}
+
+/** Egress listeners come after the services', and belong to the first service of their pair. */
+static void fill_egress(struct builder *b, size_t i)
+{
+	const struct ctl_pair *cp = &b->model->pairs[i];
+	struct dp_pair *p = (struct dp_pair *)ctl_block_at(&b->block, cfg(b)->pairs)
+			    + ctl_numbers_pair(b->numbers, cp->name);
+	uint16_t n = (uint16_t)cfg(b)->n_listeners;
+	uint16_t service = p->n_services ? p->services[0] : DP_NONE16;
+	uint16_t *number[2] = { &p->egress4, &p->egress6 };
+
+	for (int f = 0; f < 2; f++) {
+		*number[f] = DP_NONE16;
+		if (cp->egress[f].port)
+			*number[f] = add_listener(b, &n, &cp->egress[f], cp->egress_port[f],
+						  service, DP_LISTENER_EGRESS);
+	}
+	cfg(b)->n_listeners = n;
+}
+
+static int cmp_u16(const void *a, const void *b)
+{
+	return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+static uint16_t code_for_503(const struct ctl_service *s)
+{
+	if (s->map_503)
+		return (uint16_t)s->map_503;
+	return s->n_pairs > 1 ? 500 : 503;
+}
+
+/** The configuration bounds a pair to DP_PAIR_SERVICES services and names it once in each. */
+static void link_service(struct builder *b, uint16_t pair, uint16_t service)
+{
+	struct dp_pair *p = (struct dp_pair *)ctl_block_at(&b->block, cfg(b)->pairs) + pair;
+
+	if (p->n_services < DP_PAIR_SERVICES)
+		p->services[p->n_services++] = service;
+}
+
+/** Scalars and pair list of one service; appends, so it takes care of moving pointers itself. */
+static void fill_service(struct builder *b, size_t i)
+{
+	const struct ctl_service *cs = &b->model->services[i];
+	uint32_t pairs = ctl_block_array(&b->block, cs->n_pairs, sizeof(uint16_t));
+	uint32_t emergency = ctl_block_array(&b->block, cs->n_emergency, sizeof(struct dp_text));
+	struct dp_service *s;
+	uint16_t *list;
+
+	if (b->block.failed)
+		return;
+	s = (struct dp_service *)ctl_block_at(&b->block, cfg(b)->services) + i;
+	s->name = add_name(b, cs->name);
+	s->key = dp_key(cs->name, strlen(cs->name));
+	s->select = (uint8_t)cs->select;
+	s->path = cs->path;
+	s->trust_maddr = cs->trust_maddr;
+	s->in_dialog_active = cs->in_dialog_active;
+	s->map_503 = code_for_503(cs);
+	s->retry_after_s = (uint16_t)((cs->retry_after_ms + 999) / 1000);
+	s->answers_per_s = cs->answers_per_s;
+	s->max_message = cs->max_message;
+	s->n_pairs = (uint16_t)cs->n_pairs;
+	s->pairs = pairs;
+	s->emergency = emergency;
+	s->n_emergency = (uint32_t)cs->n_emergency;
+	list = ctl_block_at(&b->block, pairs);
+	for (size_t k = 0; k < cs->n_pairs; k++) {
+		list[k] =
+			(uint16_t)ctl_numbers_pair(b->numbers, b->model->pairs[cs->pairs[k]].name);
+		link_service(b, list[k], (uint16_t)i);
+	}
+	qsort(list, cs->n_pairs, sizeof(*list), cmp_u16);
+	for (size_t k = 0; k < cs->n_emergency; k++)
+		((struct dp_text *)ctl_block_at(&b->block, emergency))[k] =
+			add_name(b, cs->emergency[k]);
+}
+
+static void fill_member(struct builder *b, const struct ctl_pair *cp, struct dp_pair *p,
+			uint32_t number, size_t i)
+{
+	const struct ctl_member *cm = &cp->members[i];
+	unsigned int slot = (unsigned int)ctl_numbers_slot(b->numbers, cp->name, cm->name);
+	struct dp_cfg *c = cfg(b);
+
+	p->order[i] = (uint8_t)slot;
+	p->members[slot] = (struct dp_member){
+		.at = cm->at,
+		.name = add_name(b, cm->name),
+		.key = dp_key(cm->name, strlen(cm->name)),
+		.valid = 1,
+		.role = (uint8_t)cm->role,
+		.slot = (uint8_t)slot,
+		.methods = cm->methods,
+	};
+	if (cm->at.port)
+		hash32(b, c->member_hash, c->member_hash_size, dp_endpoint_hash(&cm->at),
+		       number * DP_PAIR_MEMBERS + slot);
+}
+
+static void fill_pair(struct builder *b, size_t i)
+{
+	const struct ctl_pair *cp = &b->model->pairs[i];
+	struct dp_cfg *c = cfg(b);
+	uint32_t number = (uint32_t)ctl_numbers_pair(b->numbers, cp->name);
+	struct dp_pair *p = (struct dp_pair *)ctl_block_at(&b->block, c->pairs) + number;
+
+	p->name = add_name(b, cp->name);
+	p->key = dp_key(cp->name, strlen(cp->name));
+	p->valid = 1;
+	p->n_members = (uint8_t)cp->n_members;
+	p->weight = cp->weight;
+	for (size_t k = 0; k < cp->n_members; k++)
+		fill_member(b, cp, p, number, k);
+	hash16(b, c->pair_hash, c->pair_hash_size, p->key, (uint16_t)number);
+}
+
+struct dp_cfg *ctl_build_cfg(const struct ctl_model *m, const struct ctl_numbers *n,
+			     const struct ctl_secrets *secrets, const struct dp_cfg *old)
+{
+	struct builder b = { .model = m, .numbers = n };
+	struct dp_cfg *c;
+
+	ctl_block_init(&b.block, sizeof(*c));
+	allocate(&b);
+	if (b.block.failed)
+		return ctl_block_take(&b.block);
+	fill_listeners(&b);
+	for (size_t i = 0; i < m->n_pairs; i++)
+		fill_pair(&b, i);
+	for (size_t i = 0; i < m->n_services; i++)
+		fill_service(&b, i);
+	for (size_t i = 0; !b.block.failed && i < m->n_pairs; i++)
+		fill_egress(&b, i);
+	ctl_build_sources(&b.block, m, n);
+	ctl_build_maglev(&b.block, m, old);
+	if (b.block.failed)
+		return ctl_block_take(&b.block);
+	c = cfg(&b);
+	c->size = b.block.len;
+	c->serial = old ? old->serial + 1 : 1;
+	c->instance = dp_key(m->instance, strlen(m->instance));
+	c->n_secrets = secrets->n;
+	memcpy(c->secrets, secrets->key, sizeof(c->secrets));
+	return ctl_block_take(&b.block);
+}
