@@ -50,6 +50,15 @@ struct ipv6_reader {
 	int gap; /* n when "::" came, or -1 */
 };
 
+/* RFC 3261's grammar, taken from RFC 2373, puts a third colon between "::" and an IPv4 address;
+ * RFC 5118 4.10 has it tolerated. i is behind the "::". */
+static uint32_t skip_third_colon(const uint8_t *b, uint32_t i, uint32_t end)
+{
+	uint8_t v4[4];
+
+	return i < end && b[i] == ':' && ipv4(b, i + 1, end, v4) == 0 ? i + 1 : i;
+}
+
 /* The groups of [i, end) up to its end; "::" is met between groups only. */
 static int ipv6_groups(const uint8_t *b, uint32_t i, uint32_t end, struct ipv6_reader *r)
 {
@@ -75,7 +84,7 @@ static int ipv6_groups(const uint8_t *b, uint32_t i, uint32_t end, struct ipv6_r
 			if (r->gap >= 0)
 				return -EINVAL;
 			r->gap = r->n;
-			i++;
+			i = skip_third_colon(b, i + 1, end);
 		}
 	}
 	return 0;
@@ -90,7 +99,7 @@ static int ipv6(const uint8_t *b, uint32_t i, uint32_t end, struct sip_ip *ip)
 		return -EINVAL;
 	if (b[i] == ':' && b[i + 1] == ':') {
 		r.gap = 0;
-		i += 2;
+		i = skip_third_colon(b, i + 2, end);
 	}
 	if (ipv6_groups(b, i, end, &r) < 0 || (r.gap < 0) != (r.n == 16))
 		return -EINVAL;
