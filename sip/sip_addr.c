@@ -46,19 +46,23 @@ static bool looks_like_uri(const uint8_t *b, uint32_t i, uint32_t end)
 }
 
 /* Behind the display name: at '<', or at the end of what can only be an addr-spec (';' or end). 0:
- * an open quote. */
+ * an open quote, or a comma outside quotes, where another element could see two values (RFC 4475
+ * 3.1.2.15). */
 static uint32_t skip_display(const uint8_t *b, uint32_t i, uint32_t end)
 {
+	bool comma = false;
+
 	while (i < end && b[i] != '<' && b[i] != ';') {
 		if (b[i] == '"') {
 			i = sip_skip_quoted(b, i, end);
 			if (i == 0)
 				return 0;
 		} else {
+			comma |= b[i] == ',';
 			i++;
 		}
 	}
-	return i;
+	return comma && i < end && b[i] == '<' ? 0 : i;
 }
 
 static int set_params(const uint8_t *b, uint32_t i, uint32_t end, struct sip_addr *addr)
