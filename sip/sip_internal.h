@@ -108,7 +108,8 @@ uint32_t sip_param_next(const uint8_t *b, uint32_t i, uint32_t end, struct sip_p
 /**
  * Decode one via-parm that starts at i.
  * @param next  Out: where the next via-parm of the line starts, or end.
- * @return 0, or -EINVAL; *via is unspecified then.
+ * @return 0, or -EINVAL; via->value.len is 0 then when not even sent-by could be read, else *via
+ * holds what is good before the error.
  */
 int sip_via_decode(const uint8_t *b, uint32_t i, uint32_t end, struct sip_via *via, uint32_t *next);
 

@@ -122,7 +122,8 @@ enum sip_result {
 	SIP_ERR_N,
 };
 
-/** The mandatory fields that an answer copies; sip_msg_answerable() looks at these. */
+/** The mandatory fields that an answer copies, a bit for each that is there to be copied, be it
+ * well formed or not (of the top Via, sent-by must be). sip_msg_answerable() looks at these. */
 enum sip_decoded {
 	SIP_DECODED_VIA = 0x01,
 	SIP_DECODED_FROM = 0x02,
@@ -172,7 +173,7 @@ struct sip_msg {
 	uint16_t hdrs_off;           /* first byte of the first header line */
 	uint16_t hdrs_end; /* first byte of the blank line, or of the line that ended the parse */
 	uint16_t n_hdrs;
-	uint8_t decoded;    /* enum sip_decoded: what of the mandatory five could be read */
+	uint8_t decoded;    /* set of enum sip_decoded */
 	uint64_t present;   /* bit n set: a header with id n is there */
 	struct sip_via via; /* topmost Via */
 	struct sip_span call_id;
@@ -206,7 +207,9 @@ enum sip_result sip_msg_parse(struct sip_msg *m, const uint8_t *buf, size_t len)
 
 /**
  * Whether a 4xx/5xx can be built for a request whose parse failed: it is a request other than ACK,
- * and its top Via, From, To, Call-ID and CSeq could be read (RFC 3261 8.2.6.2 copies these).
+ * its top Via names where it came from, and there is a From, To, Call-ID and CSeq to be copied (RFC
+ * 3261 8.2.6.2). They need not be well formed: RFC 4475 3.1.2.1, 3.1.2.4 and 3.1.2.6 want a 400 for
+ * a Via, CSeq or To that is not.
  */
 bool sip_msg_answerable(const struct sip_msg *m);
 

@@ -29,7 +29,7 @@ static void decode_via(struct parse *p, uint32_t i, uint32_t end)
 
 	if (sip_via_decode(p->m->buf, i, end, &p->m->via, &next) < 0)
 		note(p, i, SIP_ERR_VIA);
-	else
+	if (p->m->via.value.len > 0)
 		p->m->decoded |= SIP_DECODED_VIA;
 }
 
@@ -40,6 +40,8 @@ static void decode_addr(struct parse *p, uint32_t i, uint32_t end, bool is_from)
 	struct sip_span tag = { 0, 0 };
 	struct sip_addr addr;
 
+	if (i < end)
+		m->decoded |= is_from ? SIP_DECODED_FROM : SIP_DECODED_TO;
 	if (sip_addr_parse(m->buf, sip_span_of(i, end), &addr) < 0) {
 		note(p, i, is_from ? SIP_ERR_FROM : SIP_ERR_TO);
 		return;
@@ -48,11 +50,9 @@ static void decode_addr(struct parse *p, uint32_t i, uint32_t end, bool is_from)
 	if (is_from) {
 		m->from_uri = addr.uri;
 		m->from_tag = tag;
-		m->decoded |= SIP_DECODED_FROM;
 	} else {
 		m->to_uri = addr.uri;
 		m->to_tag = tag;
-		m->decoded |= SIP_DECODED_TO;
 	}
 }
 
@@ -74,12 +74,13 @@ static void decode_cseq(struct parse *p, uint32_t i, uint32_t end)
 	uint32_t method = sip_skip(m->buf, stop, end, SIP_C_LWS);
 	struct sip_span name = sip_span_of(method, end);
 
+	if (i < end)
+		m->decoded |= SIP_DECODED_CSEQ;
 	if (sip_u32(m->buf, i, stop, &m->cseq) < 0 || method == stop || method == end
 	    || sip_skip(m->buf, method, end, SIP_C_TOKEN) != end) {
 		note(p, i, SIP_ERR_CSEQ);
 		return;
 	}
-	m->decoded |= SIP_DECODED_CSEQ;
 	if (!m->is_request) {
 		m->method_name = name;
 		m->method = (uint8_t)sip_method_lookup(m->buf + method, name.len);

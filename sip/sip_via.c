@@ -96,15 +96,15 @@ int sip_via_decode(const uint8_t *b, uint32_t i, uint32_t end, struct sip_via *v
 	if (value_end == 0)
 		return -EINVAL;
 	i = sip_skip(b, value_end, end, SIP_C_LWS);
+	via->value = sip_span_of(start, value_end);
 	for (at = i; i < end && b[i] == ';';) {
 		i = sip_param_next(b, i, end, &p);
 		if (i == 0 || keep_param(b, &p, via, &seen) < 0)
 			return -EINVAL;
 		value_end = sip_span_end(p.whole);
-	}
-	if (i != at)
+		via->value = sip_span_of(start, value_end);
 		via->params = sip_span_of(at, value_end);
-	via->value = sip_span_of(start, value_end);
+	}
 	*next = end;
 	if (i == end)
 		return 0;
