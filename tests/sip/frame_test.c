@@ -4,9 +4,10 @@
  * page.
  */
 #include "sip/sip_frame.h"
-#include "tests/guard.h"
+#include "tests/sip/guard.h"
 
 #include <criterion/criterion.h>
+#include <string.h>
 
 #define MAX_PIECES 8
 #define MAX_STREAM 4096
