@@ -1,0 +1,88 @@
+"""SIPp as callers and servers, and what its own statistics say."""
+
+import csv
+import glob
+import os
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def scenario(name):
+    return os.path.join(HERE, "sipp", f"{name}.xml")
+
+
+class Server:
+    """A SIPp server process on a server's namespace."""
+
+    def __init__(self, rack, name, port=5060, scenario_name="uas"):
+        self.rack = rack
+        self.name = name
+        self.port = port
+        self.scenario = scenario_name
+        self.process = None
+        self.runs = 0
+
+    def start(self):
+        self.runs += 1
+        ip = self.rack.server_ip(self.name)
+        self.process = self.rack.servers[self.name].start(
+            f"uas{self.port}-{self.runs}", "sipp", "-sf", scenario(self.scenario), "-i", ip, "-p", str(self.port),
+            "-mi", ip, "-key", "server", self.name, "-nostdin", "-nd", "-aa", "-l", "15000",
+            "-recv_timeout", "60000", "-trace_err",
+        )
+        return self
+
+    def kill(self):
+        """As a crash would: SIGKILL."""
+        self.process.kill()
+
+
+class Load:
+    """A SIPp caller process and its figures."""
+
+    def __init__(self, rack, calls, rate, name="load", scenario_name="uac", target="192.0.2.10:5060",
+                 source="203.0.113.10", port=5060, hold_ms=1000, timeout_s=30, extra=()):
+        self.dir = os.path.join(rack.lab.dir, f"{name}.d")
+        os.makedirs(self.dir, exist_ok=True)
+        self.calls = calls
+        self.process = rack.callers.start(
+            name, "sipp", target, "-sf", scenario(scenario_name), "-i", source, "-p", str(port), "-mi", source,
+            "-m", str(calls), "-r", str(rate), "-d", str(hold_ms), "-l", "15000", "-nostdin", "-nd",
+            "-recv_timeout", str(timeout_s * 1000), "-timeout", str(calls // rate + hold_ms // 1000 + timeout_s + 30),
+            "-timeout_error", "-trace_stat", "-fd", "1", "-trace_err", "-trace_rtt", "-rtt_freq", "1", *extra, cwd=self.dir,
+        )
+
+    def wait(self, timeout=180):
+        return self.process.wait(timeout)
+
+    def _rows(self):
+        files = glob.glob(f"{self.dir}/*_.csv")
+        if not files:
+            return []
+        with open(files[0]) as f:
+            return list(csv.DictReader(f, delimiter=";"))
+
+    def figures(self):
+        """(created, successful, failed, calls under way) as of SIPp's last report."""
+        rows = self._rows()
+        if not rows:
+            return (0, 0, 0, 0)
+        r = rows[-1]
+        return tuple(int(r[k]) for k in ("TotalCallCreated", "SuccessfulCall(C)", "FailedCall(C)", "CurrentCall"))
+
+    def setup_ms(self):
+        """Set-up delays of all calls, INVITE to 200, milliseconds."""
+        out = []
+        for path in glob.glob(f"{self.dir}/*_rtt.csv"):
+            with open(path) as f:
+                for row in csv.reader(f, delimiter=";"):
+                    if len(row) >= 3 and row[2].strip('"') == "setup":
+                        out.append(float(row[1]))
+        return out
+
+    def errors(self):
+        text = ""
+        for path in glob.glob(f"{self.dir}/*_errors.log"):
+            with open(path, errors="replace") as f:
+                text += f.read()
+        return text
