@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Runs the parts of the test suite and adds up what they say.
+
+Each part prints its failures; the last line is "N passed, N failed". Build trees are build, build-clang, build-asan and
+build-tsan, so that a second run is quick."""
+
+import argparse
+import glob
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SANITIZER_ENV = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:halt_on_error=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+}
+
+
+class Tally:
+    """What passed and what failed, over all parts."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = []
+
+    def add(self, good, name, detail=""):
+        if good:
+            self.passed += 1
+            return
+        self.failed.append(name)
+        print(f"FAILED: {name}")
+        for line in detail.strip().splitlines()[-40:]:
+            print(f"    {line}")
+
+
+def call(argv, timeout=1500, env=None):
+    """(exit status, output); a command that does not end counts as failed."""
+    try:
+        r = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                           errors="replace", timeout=timeout, env={**os.environ, **(env or {})})
+        return r.returncode, r.stdout
+    except subprocess.TimeoutExpired as e:
+        out = e.stdout or b""
+        return 124, (out.decode(errors="replace") if isinstance(out, bytes) else out) + f"\nno end after {timeout} s"
+
+
+def build(tally, tree, options, env=None):
+    """Configure and build one tree, warnings being errors. Returns whether it stands."""
+    if not os.path.exists(f"{ROOT}/{tree}/build.ninja"):
+        status, out = call(["meson", "setup", tree, "--werror", *options], env=env)
+        if status:
+            tally.add(False, f"{tree}: meson setup", out)
+            return False
+    else:
+        call(["meson", "configure", tree, "-Dwerror=true", "-Dtests=true"])
+    status, out = call(["ninja", "-C", tree])
+    tally.add(status == 0, f"{tree}: builds without a warning", out)
+    return status == 0
+
+
+def add_junit(tally, tree, status, out):
+    """One result per test case that a program of the tree reported."""
+    reports = glob.glob(f"{ROOT}/{tree}/meson-logs/testlog*.junit.xml")
+    cases = 0
+    for report in reports:
+        for suite in ET.parse(report).getroot().iter("testsuite"):
+            for case in suite.iter("testcase"):
+                bad = [c for c in case if c.tag in ("failure", "error")]
+                log = "".join(e.text or "" for e in suite.iter("system-out"))
+                log += "".join(e.text or "" for e in suite.iter("system-err"))
+                tally.add(not bad, f"{tree}: {suite.get('name')} {case.get('name')}", log)
+                cases += 1
+    if status and not any(name.startswith(f"{tree}: ") for name in tally.failed):
+        tally.add(False, f"{tree}: meson test", out)
+    if cases == 0:
+        tally.add(False, f"{tree}: meson test reported no test", out)
+
+
+def meson_test(tally, tree, extra=(), env=None):
+    for old in glob.glob(f"{ROOT}/{tree}/meson-logs/testlog*"):
+        os.unlink(old)
+    status, out = call(["meson", "test", "-C", tree, "--no-rebuild", "--print-errorlogs", *extra], env=env)
+    add_junit(tally, tree, status, out)
+
+
+def part_style(tally):
+    """Layers, format."""
+    status, out = call(["./scripts/check-layers"])
+    tally.add(status == 0, "layers", out)
+    files = subprocess.run(["git", "ls-files", "*.c", "*.h"], cwd=ROOT, text=True, stdout=subprocess.PIPE).stdout.split()
+    files = [f for f in files if f != "tests/bench/walk.c"]
+    status, out = call(["clang-format", "--dry-run", "--Werror", *files])
+    tally.add(status == 0, "clang-format", out)
+
+
+def part_units(tally):
+    """Release build by gcc: units, fixtures, stress."""
+    if build(tally, "build", []):
+        meson_test(tally, "build")
+
+
+def part_clang(tally):
+    """The same code by clang, warnings being errors."""
+    build(tally, "build-clang", [], env={"CC": "clang"})
+
+
+def part_asan(tally):
+    """Units and fixtures under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer."""
+    options = ["-Ddataplane=false", "-Dbuildtype=debugoptimized", "-Db_sanitize=address,undefined", "-Db_lundef=false"]
+    if build(tally, "build-asan", options):
+        meson_test(tally, "build-asan", ["--timeout-multiplier", "4"], env=SANITIZER_ENV)
+
+
+def part_tsan(tally):
+    """What threads share, under ThreadSanitizer."""
+    options = ["-Ddataplane=false", "-Dbuildtype=debugoptimized", "-Db_sanitize=thread", "-Db_lundef=false"]
+    if build(tally, "build-tsan", options):
+        meson_test(tally, "build-tsan", ["--suite", "threads", "--timeout-multiplier", "6"], env=SANITIZER_ENV)
+
+
+def part_fuzz(tally):
+    """A short, seeded piece of fuzzing."""
+    status, out = call(["./scripts/fuzz", "--short"])
+    tally.add(status == 0, "fuzz --short", out)
+
+
+def part_e2e(tally):
+    """Calls through real DPDK ports."""
+    status, out = call(["python3", "tests/e2e/run.py", "--report", f"{ROOT}/build/e2e.txt"], timeout=2400)
+    print(out, end="")
+    cases = 0
+    if os.path.exists(f"{ROOT}/build/e2e.txt"):
+        with open(f"{ROOT}/build/e2e.txt") as f:
+            for line in f:
+                verdict, name = line.rstrip("\n").split(" ", 1)
+                tally.add(verdict == "ok", f"e2e: {name}")
+                cases += 1
+        os.unlink(f"{ROOT}/build/e2e.txt")
+    if cases == 0 or (status and not any(n.startswith("e2e: ") for n in tally.failed)):
+        tally.add(False, "e2e: the run itself", out)
+
+
+PARTS = {
+    "style": part_style, "units": part_units, "clang": part_clang, "asan": part_asan, "tsan": part_tsan,
+    "fuzz": part_fuzz, "e2e": part_e2e,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", nargs="*", choices=[[], *PARTS], default=[],
+                        help="; ".join(f"{k}: {v.__doc__}" for k, v in PARTS.items()))
+    wanted = parser.parse_args().part or list(PARTS)
+    tally = Tally()
+    for name in wanted:
+        before = (tally.passed, len(tally.failed))
+        begin = time.monotonic()
+        print(f"== {name}: {PARTS[name].__doc__}", flush=True)
+        PARTS[name](tally)
+        print(f"   {tally.passed - before[0]} passed, {len(tally.failed) - before[1]} failed,"
+              f" {time.monotonic() - begin:.0f} s", flush=True)
+    if tally.failed:
+        print("\nFailed:")
+        for name in tally.failed:
+            print(f"  {name}")
+    print(f"{tally.passed} passed, {len(tally.failed)} failed")
+    return 1 if tally.failed or not tally.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
