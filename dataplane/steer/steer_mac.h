@@ -32,5 +32,8 @@ struct steer_part {
 uint64_t steer_mac(const struct dp_secret *key, enum steer_domain domain,
 		   const struct steer_part *parts, size_t n);
 
+/** SipHash-2-4 of plain bytes, with neither domain nor lengths: what steer_mac() is made of. */
+uint64_t steer_siphash(const struct dp_secret *key, const void *p, size_t len);
+
 /** Unkeyed, well-mixed 64-bit hash of bytes, the same everywhere: pair selection (with Maglev). */
 uint64_t steer_hash(const void *p, size_t len);

@@ -15,17 +15,24 @@ struct steer_maglev_entry {
 	uint16_t value;  /* what the table holds for it: the pair's number */
 };
 
+/* Slots of a table, a prime: 100 for each of 10,000 entries. */
+#define STEER_MAGLEV_SIZE        1000003
+#define STEER_MAGLEV_SIZE_ONE    101 /* when there is one entry, and nothing to spread */
+#define STEER_MAGLEV_MAX_ENTRIES 65536
+
 /**
- * Size of the table for n entries: a prime of at least 100 times their total weight over the
- * greatest common divisor (bounded to 1,000,003), so that an entry that leaves disturbs at most 1 %
- * of the others' share.
+ * Size of the table for n entries: a prime, the same for every n above one. A size that followed n
+ * or the weights would deal all slots anew at the entry that makes it change; this way one that
+ * leaves disturbs at most 1 % of the others' share.
  */
 uint32_t steer_maglev_size(const struct steer_maglev_entry *e, size_t n);
 
 /**
- * Fill a table.
+ * Fill a table. Shares are in proportion to weights, to within one slot and a half.
  * @param table    Out: u16[size].
- * @return         0, -EINVAL (n or a weight is 0), -ENOMEM.
+ * @param size     A prime, at most STEER_MAGLEV_SIZE.
+ * @return         0, -EINVAL (n or a weight is 0, too many entries, size is no such prime),
+ * -ENOMEM.
  */
 int steer_maglev_build(const struct steer_maglev_entry *e, size_t n, uint16_t *table,
 		       uint32_t size);

@@ -1,0 +1,259 @@
+/*
+ * Tokens: fixed-length lower-case hex, written and read eight digits at a time. Owns nothing; pure.
+ *
+ * Reading collects faults in one word and looks at it once: a token is ours or it is not, and where
+ * it fails does not matter.
+ */
+#include "dataplane/steer/steer_token.h"
+
+#include <errno.h>
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "digits are stored as words");
+_Static_assert(DP_MAX_WORKERS < STEER_NO_OWNER, "an owner is a worker's number or none");
+
+#define EACH(byte) (0x0101010101010101ull * (byte))
+
+/* "z9hG4bK" (RFC 3261 8.1.1.7), then what tells our branches from others'. */
+static const char branch_prefix[9] = "z9hG4bKss";
+static const char flow_prefix[2] = "ss";
+
+#define FLAG_OUTWARD 0x10
+#define FLAGS_KNOWN  0x1f
+
+/* Eight digits of v, the highest first. */
+static inline char *put8(char *out, uint32_t v)
+{
+	uint64_t x = __builtin_bswap32(v);
+	uint64_t letters;
+
+	x = (x | x << 16) & 0x0000ffff0000ffffull;
+	x = (x | x << 8) & 0x00ff00ff00ff00ffull;
+	/* Each byte of v is alone now; its high digit comes first. */
+	x = (x >> 4 | x << 8) & EACH(0x0f);
+	letters = (x + EACH(6)) >> 4 & EACH(1);
+	x += EACH('0') + letters * ('a' - '0' - 10);
+	memcpy(out, &x, 8);
+	return out + 8;
+}
+
+static inline char *put16(char *out, uint64_t v)
+{
+	out = put8(out, (uint32_t)(v >> 32));
+	return put8(out, (uint32_t)v);
+}
+
+/*
+ * Eight digits into *v; *bad gets a bit when one of them is none. The sums stay inside their bytes
+ * when every byte is below 0x80, and when one is not, that is a fault already.
+ */
+static inline const uint8_t *get8(const uint8_t *p, uint32_t *v, uint64_t *bad)
+{
+	uint64_t x, from_0, past_9, from_a, past_f;
+
+	memcpy(&x, p, 8);
+	from_0 = x + EACH(0x80 - '0');
+	past_9 = x + EACH(0x7f - '9');
+	from_a = x + EACH(0x80 - 'a');
+	past_f = x + EACH(0x7f - 'f');
+	*bad |= (x | ~((from_0 & ~past_9) | (from_a & ~past_f))) & EACH(0x80);
+	x = (x & EACH(0x0f)) + (from_a >> 7 & EACH(1)) * 9;
+	x = (x << 4 | x >> 8) & 0x00ff00ff00ff00ffull;
+	x = (x | x >> 8) & 0x0000ffff0000ffffull;
+	*v = __builtin_bswap32((uint32_t)(x | x >> 16));
+	return p + 8;
+}
+
+static inline const uint8_t *get16(const uint8_t *p, uint64_t *v, uint64_t *bad)
+{
+	uint32_t hi, lo;
+
+	p = get8(p, &hi, bad);
+	p = get8(p, &lo, bad);
+	*v = (uint64_t)hi << 32 | lo;
+	return p;
+}
+
+/* Two or four digits, read with the 16 of the tag behind them: eight and eight more, overlapping.
+ * v gets the value of the first eight. */
+static inline const uint8_t *get_short_and_tag(const uint8_t *p, unsigned int digits, uint32_t *v,
+					       uint64_t *tag, uint64_t *bad)
+{
+	get8(p, v, bad);
+	*v >>= 32 - 4 * digits;
+	return get16(p + digits, tag, bad);
+}
+
+static inline uint8_t *pack32(uint8_t *p, uint32_t v)
+{
+	memcpy(p, &v, sizeof(v));
+	return p + sizeof(v);
+}
+
+static inline uint8_t *pack64(uint8_t *p, uint64_t v)
+{
+	memcpy(p, &v, sizeof(v));
+	return p + sizeof(v);
+}
+
+static inline uint32_t branch_flags(const struct steer_branch *b)
+{
+	return (b->attempt & 0x0fu) | (b->outward ? FLAG_OUTWARD : 0u);
+}
+
+uint64_t steer_branch_tag(const struct dp_secret *key, const struct steer_branch *b,
+			  uint64_t transaction)
+{
+	uint8_t fields[8 + 4 + 4 + 4 + 1];
+	struct steer_part part = { fields, sizeof(fields) };
+	uint8_t *p = fields;
+
+	p = pack64(p, transaction);
+	p = pack32(p, b->listener);
+	p = pack32(p, b->member);
+	p = pack32(p, b->loop);
+	*p = (uint8_t)branch_flags(b);
+	return steer_mac(key, STEER_DOMAIN_BRANCH, &part, 1);
+}
+
+void steer_branch_write(const struct steer_branch *b, char *out)
+{
+	memcpy(out, branch_prefix, sizeof(branch_prefix));
+	out = put8(out + sizeof(branch_prefix), b->listener);
+	out = put8(out, b->member);
+	out = put8(out, b->loop);
+	/* Four digits; the tag is then written over the four that follow. */
+	put8(out, branch_flags(b) << 24 | (uint32_t)b->owner << 16);
+	put16(out + 4, b->tag);
+}
+
+int steer_branch_read(const uint8_t *p, size_t len, struct steer_branch *b)
+{
+	struct steer_branch r;
+	uint32_t flags_owner;
+	uint64_t bad = 0;
+
+	if (len != STEER_BRANCH_LEN || memcmp(p, branch_prefix, sizeof(branch_prefix)) != 0)
+		return -EINVAL;
+	p = get8(p + sizeof(branch_prefix), &r.listener, &bad);
+	p = get8(p, &r.member, &bad);
+	p = get8(p, &r.loop, &bad);
+	get_short_and_tag(p, 4, &flags_owner, &r.tag, &bad);
+	r.attempt = flags_owner >> 8 & 0x0f;
+	r.outward = flags_owner >> 8 & FLAG_OUTWARD;
+	r.owner = flags_owner & 0xff;
+	if (bad != 0 || flags_owner >> 8 > FLAGS_KNOWN
+	    || (r.owner >= DP_MAX_WORKERS && r.owner != STEER_NO_OWNER))
+		return -EINVAL;
+	*b = r;
+	return 0;
+}
+
+uint64_t steer_cookie_tag(const struct dp_secret *key, const struct steer_cookie *c,
+			  const uint8_t *call_id, size_t len)
+{
+	uint8_t fields[4 + 4 + 4 + 1];
+	struct steer_part parts[2] = { { fields, sizeof(fields) }, { call_id, len } };
+	uint8_t *p = fields;
+
+	p = pack32(p, c->pair);
+	p = pack32(p, c->member);
+	p = pack32(p, c->listener);
+	*p = c->direction;
+	return steer_mac(key, STEER_DOMAIN_COOKIE, parts, 2);
+}
+
+void steer_cookie_write(const struct steer_cookie *c, char *out)
+{
+	out = put8(out, c->pair);
+	out = put8(out, c->member);
+	out = put8(out, c->listener);
+	put8(out, (uint32_t)c->direction << 24);
+	put16(out + 2, c->tag);
+}
+
+int steer_cookie_read(const uint8_t *p, size_t len, struct steer_cookie *c)
+{
+	struct steer_cookie r;
+	uint32_t direction;
+	uint64_t bad = 0;
+
+	if (len != STEER_COOKIE_LEN)
+		return -EINVAL;
+	p = get8(p, &r.pair, &bad);
+	p = get8(p, &r.member, &bad);
+	p = get8(p, &r.listener, &bad);
+	get_short_and_tag(p, 2, &direction, &r.tag, &bad);
+	if (bad != 0 || direction > STEER_OUTWARD)
+		return -EINVAL;
+	r.direction = (uint8_t)direction;
+	*c = r;
+	return 0;
+}
+
+bool steer_cookie_valid(const struct dp_cfg *cfg, const struct steer_cookie *c,
+			const uint8_t *call_id, size_t len)
+{
+	for (uint32_t i = 0; i < cfg->n_secrets; i++)
+		if (steer_cookie_tag(&cfg->secrets[i], c, call_id, len) == c->tag)
+			return true;
+	return false;
+}
+
+uint64_t steer_flow_tag(const struct dp_secret *key, const struct steer_flow *f)
+{
+	uint8_t fields[4 + 4 + 16 + 2];
+	struct steer_part part = { fields, sizeof(fields) };
+	uint8_t *p = fields;
+
+	p = pack32(p, f->instance);
+	p = pack32(p, f->listener);
+	memcpy(p, f->ip.b, sizeof(f->ip.b));
+	memcpy(p + sizeof(f->ip.b), &f->port, sizeof(f->port));
+	return steer_mac(key, STEER_DOMAIN_FLOW, &part, 1);
+}
+
+void steer_flow_write(const struct steer_flow *f, char *out)
+{
+	uint32_t ip[4];
+
+	memcpy(ip, f->ip.b, sizeof(ip));
+	memcpy(out, flow_prefix, sizeof(flow_prefix));
+	out = put8(out + sizeof(flow_prefix), f->instance);
+	out = put8(out, f->listener);
+	for (unsigned int i = 0; i < 4; i++)
+		out = put8(out, __builtin_bswap32(ip[i]));
+	put8(out, (uint32_t)f->port << 16);
+	put16(out + 4, f->tag);
+}
+
+int steer_flow_read(const uint8_t *p, size_t len, struct steer_flow *f)
+{
+	struct steer_flow r;
+	uint32_t ip[4], port;
+	uint64_t bad = 0;
+
+	if (len != STEER_FLOW_LEN || memcmp(p, flow_prefix, sizeof(flow_prefix)) != 0)
+		return -EINVAL;
+	p = get8(p + sizeof(flow_prefix), &r.instance, &bad);
+	p = get8(p, &r.listener, &bad);
+	for (unsigned int i = 0; i < 4; i++) {
+		p = get8(p, &ip[i], &bad);
+		ip[i] = __builtin_bswap32(ip[i]);
+	}
+	get_short_and_tag(p, 4, &port, &r.tag, &bad);
+	if (bad != 0)
+		return -EINVAL;
+	memcpy(r.ip.b, ip, sizeof(ip));
+	r.port = (uint16_t)port;
+	*f = r;
+	return 0;
+}
+
+bool steer_flow_valid(const struct dp_cfg *cfg, const struct steer_flow *f)
+{
+	for (uint32_t i = 0; i < cfg->n_secrets; i++)
+		if (steer_flow_tag(&cfg->secrets[i], f) == f->tag)
+			return true;
+	return false;
+}
