@@ -1,45 +1,8 @@
 /* Parsing of whole messages. */
-#include "sip/sip_msg.h"
-#include "tests/sip/guard.h"
+#include "tests/sip/parse_helper.h"
 #include "tests/sip/samples.h"
 
-#include <criterion/criterion.h>
-#include <string.h>
-
-static struct guard guard;
-static struct sip_msg msg;
-
-static void set_up(void)
-{
-	guard_init(&guard, 128 * 1024);
-	memset(&msg, 0xa5, sizeof(msg)); /* the parser must not rely on what was there */
-}
-
-static void tear_down(void)
-{
-	guard_fini(&guard);
-}
-
-TestSuite(msg, .init = set_up, .fini = tear_down);
-
-static enum sip_result parse(const char *text)
-{
-	size_t len = strlen(text);
-
-	return sip_msg_parse(&msg, guard_copy(&guard, text, len), len);
-}
-
-static const char *text_of(struct sip_span s)
-{
-	static char text[1024];
-
-	cr_assert_lt(s.len, sizeof(text));
-	memcpy(text, sip_at(&msg, s), s.len);
-	text[s.len] = '\0';
-	return text;
-}
-
-#define expect_span(span, text) cr_expect_str_eq(text_of(span), text)
+TestSuite(msg, .init = parse_set_up, .fini = parse_tear_down);
 
 Test(msg, request_fields_rfc3261_7_1)
 {
@@ -115,9 +78,7 @@ Test(msg, every_truncation_fails_within_the_buffer)
 		size_t whole = strlen(samples[s]);
 
 		for (size_t len = 0; len < whole; len++) {
-			const uint8_t *at = guard_copy(&guard, samples[s], len);
-
-			cr_expect_neq(sip_msg_parse(&msg, at, len), SIP_OK, "sample %zu cut at %zu",
+			cr_expect_neq(parse_bytes(samples[s], len), SIP_OK, "sample %zu cut at %zu",
 				      s, len);
 			cr_expect_leq(msg.err_off, len);
 		}
