@@ -51,6 +51,7 @@ struct ctl_mirror {
 	uint64_t began_us, routes_not_before_us;
 	bool suspended, losing, dirty;
 	bool in_step;
+	uint64_t overflows;
 	_Alignas(struct nlmsghdr) char rx[RX_SIZE];
 };
 
@@ -345,6 +346,18 @@ static int drain(struct ctl_mirror *m, struct mnl_socket *sock, take_fn fn)
 	return 0;
 }
 
+/* After a loss, what is still queued is older than what was lost: it must not be taken for news.
+ * The kernel queues nothing more until all of it has been fetched. */
+static void discard_notices(struct ctl_mirror *m)
+{
+	while (mnl_socket_recvfrom(m->notices, m->rx, sizeof(m->rx)) >= 0 || errno == ENOBUFS
+	       || errno == EINTR)
+		;
+	m->overflows++;
+	m->torn = true; /* whatever is being read */
+	want(m, CTL_TABLES_ALL);
+}
+
 static void on_notice(evutil_socket_t fd, short what, void *arg)
 {
 	struct ctl_mirror *m = arg;
@@ -352,12 +365,11 @@ static void on_notice(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (ret == ENOBUFS)
-		ctl_log(LOG_NOTICE, "netlink notifications were lost: reading all anew");
-	else if (ret)
-		ctl_log(LOG_WARNING, "netlink notifications: %s; reading all anew", strerror(ret));
-	if (ret)
-		want(m, CTL_TABLES_ALL);
+	if (ret) {
+		ctl_log(LOG_NOTICE, "netlink notifications were lost (%s): reading all anew",
+			strerror(ret));
+		discard_notices(m);
+	}
 	if (m->dirty)
 		touch(m);
 }
@@ -492,6 +504,11 @@ bool ctl_mirror_in_step(const struct ctl_mirror *m)
 static unsigned int netdev_of(const struct ctl_mirror *m, unsigned int port)
 {
 	return port < m->map.n && !m->suspended ? m->map.ifindex[port] : 0;
+}
+
+uint64_t ctl_mirror_overflows(const struct ctl_mirror *m)
+{
+	return m->overflows;
 }
 
 void ctl_mirror_miss(struct ctl_mirror *m, unsigned int port, const struct sip_ip *ip)

@@ -49,6 +49,9 @@ void ctl_mirror_resume(struct ctl_mirror *m, unsigned int n_ports, const unsigne
 /** Whether everything has been read and handed on since the last ctl_mirror_resume(). */
 bool ctl_mirror_in_step(const struct ctl_mirror *m);
 
+/** How often the kernel could not tell all and everything was read anew. */
+uint64_t ctl_mirror_overflows(const struct ctl_mirror *m);
+
 /** A worker misses a next hop: have the kernel resolve it. */
 void ctl_mirror_miss(struct ctl_mirror *m, unsigned int port, const struct sip_ip *ip);
 
