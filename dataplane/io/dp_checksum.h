@@ -1,0 +1,43 @@
+/*
+ * The Internet checksum (RFC 1071): sums that are kept unfolded, in the machine's byte order, and
+ * folded at the end. A sum is of bytes that start at an even place; dp_sum_swap() turns it into
+ * that of the same bytes at an odd place. Pure; any thread.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** An unfolded ones' complement sum; partial sums add up with `+` (up to 2^32 of them). */
+typedef uint64_t dp_sum_t;
+
+/** Sum of len bytes; a last odd byte counts as if a zero byte followed. */
+dp_sum_t dp_sum(const void *p, size_t len);
+
+/** Fold to 16 bits, not complemented; 0 only when every byte summed was 0. */
+static inline uint16_t dp_sum_fold(dp_sum_t s)
+{
+	s = (s & 0xffffffff) + (s >> 32);
+	s = (s & 0xffff) + (s >> 16);
+	s = (s & 0xffff) + (s >> 16);
+	s = (s & 0xffff) + (s >> 16);
+	return (uint16_t)s;
+}
+
+/** The sum of the same bytes moved by an odd number of places (RFC 1071 section 2 (B)). */
+static inline dp_sum_t dp_sum_swap(dp_sum_t s)
+{
+	return __builtin_bswap16(dp_sum_fold(s));
+}
+
+/** What takes `s` away when it is added (ones' complement subtraction, RFC 1624). */
+static inline dp_sum_t dp_sum_negate(dp_sum_t s)
+{
+	return (uint16_t)~dp_sum_fold(s);
+}
+
+/** The checksum field for a sum, as it lies in memory. */
+static inline uint16_t dp_sum_finish(dp_sum_t s)
+{
+	return (uint16_t)~dp_sum_fold(s);
+}

@@ -1,0 +1,224 @@
+#include "dataplane/io/dp_classify.h"
+
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "dataplane/io/dp_checksum.h"
+
+#define IPV6_HEADERS_MAX 8 /* extension headers that we walk past */
+
+static uint16_t get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static void mapped(struct sip_ip *ip, const uint8_t *v4)
+{
+	memset(ip->b, 0, 10);
+	ip->b[10] = ip->b[11] = 0xff;
+	memcpy(ip->b + 12, v4, 4);
+}
+
+/* RFC 1122 3.2.1.3 (g), RFC 4291 2.5.3: must not appear outside a host. */
+static bool is_loopback(const struct sip_ip *ip)
+{
+	return dp_ip_is_v4(ip) ? ip->b[12] == 127 : IN6_IS_ADDR_LOOPBACK((const void *)ip->b);
+}
+
+/* Sets `reason` unless an earlier one is there: the packet's life decides the order. */
+static void note(struct dp_packet *p, enum dp_reason reason)
+{
+	if (p->reason == DP_REASON_N)
+		p->reason = (uint8_t)reason;
+}
+
+/*
+ * RFC 791 3.1: every option but end (0) and no-operation (1) has a length of its own. A source
+ * route (131, 137) is refused: its last hop may not be us (RFC 7126 4.3, 4.4).
+ */
+static bool ipv4_options_sound(const uint8_t *o, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len && o[at] != 0) {
+		if (o[at] == 1) {
+			at++;
+			continue;
+		}
+		if (at + 2 > len || o[at + 1] < 2 || at + o[at + 1] > len || o[at] == 131
+		    || o[at] == 137)
+			return false;
+		at += o[at + 1];
+	}
+	return true;
+}
+
+/* The last step of both families. @param end  Where the IP packet ends in the frame. */
+static void classify_udp(const uint8_t *f, size_t at, size_t end, bool fragment,
+			 struct dp_packet *p)
+{
+	size_t udp_len;
+
+	if (end - at < DP_UDP_LEN)
+		return;
+	p->kind = fragment ? DP_PACKET_FRAGMENT : DP_PACKET_UDP;
+	p->l4_off = (uint16_t)at;
+	p->src.port = get16(f + at);
+	p->dst.port = get16(f + at + 2);
+	p->payload_off = (uint16_t)(at + DP_UDP_LEN);
+	if (fragment) {
+		note(p, DP_REASON_IP_FRAGMENT);
+		return;
+	}
+	udp_len = get16(f + at + 4);
+	if (udp_len < DP_UDP_LEN || udp_len > end - at) {
+		note(p, DP_REASON_UDP_LENGTH);
+		return;
+	}
+	p->payload_len = (uint16_t)(udp_len - DP_UDP_LEN);
+	/* RFC 8200 8.1: over IPv6 the checksum is not optional. */
+	if (get16(f + p->l3_off) >> 12 == 6 && get16(f + at + 6) == 0)
+		note(p, DP_REASON_UDP_CHECKSUM);
+	if (dp_ip_is_unanswerable(&p->src.ip) || is_loopback(&p->src.ip))
+		note(p, DP_REASON_SRC_MULTICAST);
+	if (p->src.port == 0)
+		note(p, DP_REASON_SRC_PORT_ZERO);
+}
+
+static void classify_ipv4(const uint8_t *f, size_t len, struct dp_packet *p)
+{
+	const uint8_t *ip = f + p->l3_off;
+	size_t have = len - p->l3_off, header, total;
+	uint16_t frag;
+
+	if (have < DP_IPV4_LEN)
+		return;
+	header = (size_t)(ip[0] & 15) * 4;
+	total = get16(ip + 2);
+	if (ip[0] >> 4 != 4 || header < DP_IPV4_LEN || header > have || ip[9] != IPPROTO_UDP)
+		return;
+	frag = get16(ip + 6) & 0x3fff; /* more fragments, offset */
+	if (frag & 0x1fff)
+		return;
+	p->tclass = ip[1];
+	mapped(&p->src.ip, ip + 12);
+	mapped(&p->dst.ip, ip + 16);
+	if (total < header)
+		note(p, DP_REASON_IP_HEADER);
+	else if (total > have)
+		note(p, DP_REASON_L2_SHORT);
+	if (!ipv4_options_sound(ip + DP_IPV4_LEN, header - DP_IPV4_LEN))
+		note(p, DP_REASON_IP_OPTIONS);
+	/* A frame may be padded (RFC 894), and a bad total length must not hide who it is for. */
+	if (p->reason != DP_REASON_N || total > have)
+		total = have;
+	classify_udp(f, p->l3_off + header, p->l3_off + total, frag != 0, p);
+}
+
+/*
+ * Walk to the UDP header (RFC 8200 4.1). A packet whose fragment header says that it is whole
+ * (RFC 6946) is no fragment. Returns the offset from the IPv6 header, or 0: not UDP, or not for us.
+ */
+static size_t ipv6_walk(const uint8_t *ip, size_t have, bool *fragment)
+{
+	size_t at = DP_IPV6_LEN;
+	uint8_t next = ip[6];
+
+	for (int i = 0; i <= IPV6_HEADERS_MAX && next != IPPROTO_UDP; i++) {
+		if (have - at < 8)
+			return 0;
+		switch (next) {
+		case IPPROTO_ROUTING:
+			if (ip[at + 3] != 0)
+				return 0;
+			/* fall through */
+		case IPPROTO_HOPOPTS:
+		case IPPROTO_DSTOPTS:
+			next = ip[at];
+			at += 8 + (size_t)ip[at + 1] * 8;
+			break;
+		case IPPROTO_FRAGMENT:
+			if (get16(ip + at + 2) & 0xfff8)
+				return 0;
+			*fragment = ip[at + 3] & 1;
+			next = ip[at];
+			at += 8;
+			break;
+		default: return 0;
+		}
+		if (at > have)
+			return 0;
+	}
+	return next == IPPROTO_UDP ? at : 0;
+}
+
+static void classify_ipv6(const uint8_t *f, size_t len, struct dp_packet *p)
+{
+	const uint8_t *ip = f + p->l3_off;
+	size_t have = len - p->l3_off, total, at;
+	bool fragment = false;
+
+	if (have < DP_IPV6_LEN || ip[0] >> 4 != 6)
+		return;
+	total = DP_IPV6_LEN + (size_t)get16(ip + 4);
+	at = ipv6_walk(ip, total < have ? total : have, &fragment);
+	if (at == 0)
+		return;
+	p->tclass = (uint8_t)(get16(ip) >> 4);
+	memcpy(p->src.ip.b, ip + 8, 16);
+	memcpy(p->dst.ip.b, ip + 24, 16);
+	if (total > have)
+		note(p, DP_REASON_L2_SHORT);
+	/* RFC 4038 4.2: mapped addresses do not belong on the wire; one must not pass for IPv4. */
+	if (dp_ip_is_v4(&p->src.ip) || dp_ip_is_v4(&p->dst.ip))
+		note(p, DP_REASON_IP_HEADER);
+	classify_udp(f, p->l3_off + at, p->l3_off + (total < have ? total : have), fragment, p);
+}
+
+void dp_classify(const uint8_t *f, size_t len, struct dp_packet *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->kind = DP_PACKET_OTHER;
+	p->reason = DP_REASON_N;
+	if (len < DP_ETHER_LEN)
+		return;
+	p->multicast = f[0] & 1;
+	p->l3_off = DP_ETHER_LEN;
+	switch (get16(f + 12)) {
+	case DP_ETHER_IPV4: classify_ipv4(f, len, p); break;
+	case DP_ETHER_IPV6: classify_ipv6(f, len, p); break;
+	default: break;
+	}
+}
+
+bool dp_classify_ip_sum(const uint8_t *f, const struct dp_packet *p)
+{
+	const uint8_t *ip = f + p->l3_off;
+
+	if (ip[0] >> 4 != 4)
+		return true;
+	return dp_sum_fold(dp_sum(ip, (size_t)(ip[0] & 15) * 4)) == 0xffff;
+}
+
+uint64_t dp_pseudo_sum(const struct sip_ip *src, const struct sip_ip *dst, uint16_t udp_len)
+{
+	/* An IPv4 address is summed as such: the mapped prefix, ffff, would add nothing but its
+	 * own 0 in ones' complement, and is left out all the same. */
+	size_t skip = dp_ip_is_v4(src) ? 12 : 0;
+
+	return dp_sum(src->b + skip, 16 - skip) + dp_sum(dst->b + skip, 16 - skip) + htons(udp_len)
+	       + htons(IPPROTO_UDP);
+}
+
+bool dp_classify_udp_sum(const uint8_t *f, const struct dp_packet *p)
+{
+	uint16_t udp_len = (uint16_t)(p->payload_len + DP_UDP_LEN);
+
+	if (f[p->l4_off + 6] == 0 && f[p->l4_off + 7] == 0)
+		return f[p->l3_off] >> 4 == 4;
+	return dp_sum_fold(dp_pseudo_sum(&p->src.ip, &p->dst.ip, udp_len)
+			   + dp_sum(f + p->l4_off, udp_len))
+	       == 0xffff;
+}

@@ -1,0 +1,56 @@
+/*
+ * Classification: a frame's Ethernet, IP and UDP headers into one fixed record. Everything after it
+ * (listener look-up, rewriting) works from the record and never parses these headers again.
+ *
+ * Knows no listeners: what is wrong with a datagram is noted, and only counts once it turns out to
+ * be for one; what is for nobody goes to the kernel as it came, and the kernel judges it. Pure
+ * functions over borrowed bytes; any thread.
+ */
+#pragma once
+
+#include "dataplane/dp_cfg.h"
+
+enum dp_packet_kind {
+	DP_PACKET_OTHER,    /* nothing that a listener could want: for the kernel */
+	DP_PACKET_UDP,      /* src, dst and payload are set */
+	DP_PACKET_FRAGMENT, /* first fragment of a UDP datagram: src and dst are set */
+};
+
+#define DP_ETHER_LEN   14u
+#define DP_IPV4_LEN    20u
+#define DP_IPV6_LEN    40u
+#define DP_UDP_LEN     8u
+#define DP_ETHER_IPV4  0x0800
+#define DP_ETHER_IPV6  0x86dd
+#define DP_HEADERS_MAX 80u /* room for all headers of a frame that we send, a VLAN tag included */
+
+struct dp_packet {
+	uint8_t kind;   /* enum dp_packet_kind */
+	uint8_t reason; /* enum dp_reason: why a listener must not have it; DP_REASON_N: sound */
+	uint8_t tclass; /* DSCP and ECN */
+	bool multicast; /* link-layer destination is multicast or broadcast */
+	uint16_t l3_off;
+	uint16_t l4_off;
+	uint16_t payload_off;
+	uint16_t payload_len;
+	struct dp_endpoint src;
+	struct dp_endpoint dst;
+};
+
+/**
+ * Classify a frame.
+ * @param p  Out: filled entirely. `reason` judges everything but the checksums.
+ */
+void dp_classify(const uint8_t *frame, size_t len, struct dp_packet *p);
+
+/** Whether the IPv4 header's checksum is right; true for IPv6. For DP_PACKET_UDP and _FRAGMENT. */
+bool dp_classify_ip_sum(const uint8_t *frame, const struct dp_packet *p);
+
+/**
+ * Whether the UDP checksum is right, or absent where that is allowed (over IPv4: RFC 768). For
+ * DP_PACKET_UDP whose reason is DP_REASON_N.
+ */
+bool dp_classify_udp_sum(const uint8_t *frame, const struct dp_packet *p);
+
+/** Sum of the pseudo-header (RFC 768; RFC 8200 8.1) of a datagram of udp_len bytes. */
+uint64_t dp_pseudo_sum(const struct sip_ip *src, const struct sip_ip *dst, uint16_t udp_len);

@@ -1,0 +1,178 @@
+#include "dataplane/io/dp_rewrite.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "dataplane/io/dp_checksum.h"
+
+#define TTL 64
+
+static void put16(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+/* A sum of bytes that start `at` bytes into what is summed. */
+static dp_sum_t sum_at(const uint8_t *p, size_t len, uint32_t at)
+{
+	dp_sum_t s = dp_sum(p, len);
+
+	return at & 1 ? dp_sum_swap(s) : s;
+}
+
+/* The payload's sum, as its datagram's checksum says: all that was summed, less the headers. */
+static dp_sum_t payload_sum(const uint8_t *frame, const struct dp_packet *p)
+{
+	const uint8_t *udp = frame + p->l4_off;
+	uint16_t udp_len = (uint16_t)(p->payload_len + DP_UDP_LEN);
+	dp_sum_t headers = dp_pseudo_sum(&p->src.ip, &p->dst.ip, udp_len) + dp_sum(udp, DP_UDP_LEN);
+
+	/* headers, checksum field included, + payload == 0xffff, that is, 0 */
+	return dp_sum_negate(headers);
+}
+
+/*
+ * Compose the edited bytes of [first, end) of the payload at `to`, from a copy of the old ones.
+ * Returns how many.
+ */
+static uint32_t compose(const struct sip_edits *es, const uint8_t *old, uint32_t first, uint8_t *to)
+{
+	uint32_t at = first;
+	uint8_t *w = to;
+
+	for (unsigned int i = 0; i < es->n; i++) {
+		const struct sip_edit *e = &es->e[i];
+
+		memcpy(w, old + (at - first), e->off - at);
+		w += e->off - at;
+		if (e->ins_len)
+			memcpy(w, e->ins, e->ins_len);
+		w += e->ins_len;
+		at = (uint32_t)e->off + e->del;
+	}
+	return (uint32_t)(w - to);
+}
+
+/*
+ * The new sum. Bytes before the first edit and after the last one did not change; but when the
+ * payload grew by an odd number of bytes, those after it changed lanes.
+ */
+static dp_sum_t edited_sum(dp_sum_t total, dp_sum_t head, dp_sum_t old, dp_sum_t new, bool odd)
+{
+	dp_sum_t rest = total + dp_sum_negate(head) + dp_sum_negate(old);
+
+	return head + new + (odd ? dp_sum_swap(rest) : rest);
+}
+
+int dp_rewrite_payload(struct dp_frame *f, const struct dp_packet *p, const struct sip_edits *es,
+		       uint8_t *scratch, struct dp_payload *out)
+{
+	uint8_t *frame = f->buf + f->off, *pay = frame + p->payload_off, *to;
+	int64_t at = f->off + p->payload_off; /* of the payload in the buffer */
+	uint32_t first = es->n ? es->e[0].off : 0;
+	uint32_t end = es->n ? (uint32_t)es->e[es->n - 1].off + es->e[es->n - 1].del : 0;
+	/* The front moves towards the start by `back`, the tail away from it by the rest. */
+	int64_t back = es->delta < at - DP_HEADERS_MAX ? es->delta : at - DP_HEADERS_MAX;
+	int64_t away = es->delta - back;
+	bool summed = frame[p->l4_off + 6] != 0 || frame[p->l4_off + 7] != 0;
+	bool odd = es->delta & 1;
+	dp_sum_t total, head, old;
+	uint32_t len;
+
+	if (at + p->payload_len + away > f->size)
+		return -ENOSPC;
+	total = summed ? payload_sum(frame, p) : 0;
+	head = odd ? dp_sum(pay, first) : 0;
+	old = sum_at(pay + first, end - first, first);
+
+	memcpy(scratch, pay + first, end - first);
+	if (away)
+		memmove(pay + end + away, pay + end, p->payload_len - end);
+	to = pay - back;
+	memmove(to, pay, first);
+	len = compose(es, scratch, first, to + first);
+
+	f->off = out->off = (uint32_t)(at - back);
+	f->len = out->len = (uint32_t)((int64_t)p->payload_len + es->delta);
+	out->summed = summed;
+	out->sum = summed ? edited_sum(total, head, old, sum_at(to + first, len, first), odd) : 0;
+	return 0;
+}
+
+static void put_ipv4(uint8_t *ip, uint16_t total, const struct dp_headers *h)
+{
+	memset(ip, 0, DP_IPV4_LEN);
+	ip[0] = 0x45;
+	ip[1] = h->tclass & 0xfc;
+	put16(ip + 2, total);
+	put16(ip + 4, h->ipv4_id);
+	ip[8] = TTL;
+	ip[9] = IPPROTO_UDP;
+	memcpy(ip + 12, h->from.ip.b + 12, 4);
+	memcpy(ip + 16, h->to.ip.b + 12, 4);
+	memcpy(ip + 10, &(uint16_t){ dp_sum_finish(dp_sum(ip, DP_IPV4_LEN)) }, 2);
+}
+
+static void put_ipv6(uint8_t *ip, uint16_t udp_len, const struct dp_headers *h)
+{
+	put16(ip, (uint16_t)(0x6000 | (h->tclass & 0xfc) << 4));
+	put16(ip + 2, 0);
+	put16(ip + 4, udp_len);
+	ip[6] = IPPROTO_UDP;
+	ip[7] = TTL;
+	memcpy(ip + 8, h->from.ip.b, 16);
+	memcpy(ip + 24, h->to.ip.b, 16);
+}
+
+/* The checksum field of a UDP header whose other fields are written. */
+static uint16_t udp_sum(const uint8_t *udp, const struct dp_payload *pl, const struct dp_headers *h)
+{
+	uint16_t udp_len = (uint16_t)(pl->len + DP_UDP_LEN), field;
+	dp_sum_t s = dp_pseudo_sum(&h->from.ip, &h->to.ip, udp_len);
+
+	if (h->offload)
+		return dp_sum_fold(s);
+	s += dp_sum(udp, DP_UDP_LEN);
+	s += pl->summed ? pl->sum : dp_sum(udp + DP_UDP_LEN, pl->len);
+	field = dp_sum_finish(s);
+	return field ? field : 0xffff; /* RFC 768: 0 would say that there is none */
+}
+
+uint16_t dp_rewrite_headers(struct dp_frame *f, const struct dp_payload *pl,
+			    const struct dp_headers *h)
+{
+	bool v4 = dp_ip_is_v4(&h->to.ip);
+	uint32_t ip_len = v4 ? DP_IPV4_LEN : DP_IPV6_LEN;
+	uint16_t udp_len = (uint16_t)(pl->len + DP_UDP_LEN);
+	uint8_t *udp = f->buf + pl->off - DP_UDP_LEN;
+
+	put16(udp, h->from.port);
+	put16(udp + 2, h->to.port);
+	put16(udp + 4, udp_len);
+	put16(udp + 6, 0);
+	memcpy(udp + 6, &(uint16_t){ udp_sum(udp, pl, h) }, 2);
+	f->off = pl->off - DP_UDP_LEN - ip_len;
+	f->len = ip_len + udp_len;
+	if (v4) {
+		put_ipv4(f->buf + f->off, (uint16_t)f->len, h);
+		return DP_ETHER_IPV4;
+	}
+	put_ipv6(f->buf + f->off, udp_len, h);
+	return DP_ETHER_IPV6;
+}
+
+void dp_rewrite_ether(struct dp_frame *f, const uint8_t *dst, const uint8_t *src,
+		      uint16_t ethertype)
+{
+	uint8_t *e = f->buf + f->off - DP_ETHER_LEN;
+
+	memcpy(e, dst, 6);
+	memcpy(e + 6, src, 6);
+	put16(e + 12, ethertype);
+	f->off -= DP_ETHER_LEN;
+	f->len += DP_ETHER_LEN;
+}
