@@ -2,9 +2,11 @@
 messages, follows route sets as RFC 3261 12 says, and judges nothing by itself."""
 
 import itertools
+import queue
 import re
 import select
 import socket
+import threading
 import time
 
 _unique = itertools.count(1)
@@ -156,6 +158,41 @@ class Ua:
         if send:
             self.send(text, req.source)
         return text
+
+
+class Member(Ua):
+    """A server of a pair, played by the test: probes are answered at once by a thread, all else waits for recv()."""
+
+    def __init__(self, ns, ip, port=5060, name="member"):
+        super().__init__(ns, ip, port, name=name)
+        self.inbox = queue.Queue()
+        self.probe_status = 200
+        self.open = True
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        while self.open:
+            m = super().recv(0.1)
+            if m is None:
+                continue
+            if m.method == "OPTIONS" and m.status is None and "@" not in m.uri:
+                if self.probe_status:
+                    self.reply(m, self.probe_status)
+            else:
+                self.inbox.put(m)
+
+    def recv(self, timeout=3.0):
+        try:
+            return self.inbox.get(timeout=timeout)
+        except queue.Empty:
+            return None
+
+    def close(self):
+        """The server is gone: its host answers with ICMP from now on."""
+        self.open = False
+        self.thread.join()
+        super().close()
 
 
 class Dialog:

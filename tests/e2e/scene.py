@@ -1,0 +1,50 @@
+"""The usual scene of a test that speaks SIP itself: members a and b played by the test, phones, the appliance."""
+
+from rack import APPLIANCE4, APPLIANCE6, Appliance, Rack, Wiretap
+from sip import Dialog, Member, Message, Ua
+
+QUICK = """
+oos-check: 300ms
+oos-force: 150ms
+failback: []
+"""
+
+
+class Scene:
+    """Everything running, both members up; finish() judges every packet that the appliance sent."""
+
+    def __init__(self, lab, config=None, extra=QUICK, service="", servers=("a", "b"), members=None, **rack_options):
+        self.lab = lab
+        self.rack = Rack(lab, servers=servers, **rack_options)
+        self.members = {}
+        for name in members or servers:
+            self.members[name] = Member(self.rack.servers[name], self.rack.server_ip(name), name=name)
+        self.tap = Wiretap(self.rack)
+        text = config(self.rack) if config else self.rack.config(self.rack.pair_config(extra=extra), service=service)
+        self.appliance = Appliance(self.rack, text).start()
+        for pair in self.appliance.ctl("pair", "list"):
+            self.appliance.wait_up(*[m["name"] for m in pair["members"]], name=pair["name"])
+
+    def phone(self, name="alice", ip="203.0.113.10", port=5060, **kw):
+        proxy = (APPLIANCE6 if ":" in ip else APPLIANCE4, 5060)
+        return Ua(self.rack.callers, ip, port, proxy=proxy, name=name, **kw)
+
+    def revive(self, name):
+        self.members[name] = Member(self.rack.servers[name], self.rack.server_ip(name), name=name)
+
+    def call(self, phone, member, uri="sip:bob@example.com", **kw):
+        """Set up a call from a phone to a member; (caller's dialog, callee's dialog)."""
+        invite = phone.request("INVITE", uri, **kw)
+        phone.send(invite)
+        at = member.expect("INVITE")
+        answer = member.reply(at, 200, "OK")
+        ok = phone.expect(200)
+        caller = Dialog.caller(phone, ok)
+        callee = Dialog.callee(member, at, answer)
+        caller.send("ACK", cseq=caller.cseq)
+        member.expect("ACK")
+        return caller, callee
+
+    def finish(self):
+        bad = self.tap.bad()
+        assert bad == [], bad
