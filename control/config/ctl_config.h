@@ -1,7 +1,9 @@
 /*
  * Configuration files: YAML text to a checked model, or every error with its line. Control thread;
- * also the
- * --check-config run.
+ * also the --check-config run.
+ *
+ * The rows of ctl_schema.c say what each key may be; ctl_read.c reads by them; ctl_check_*.c knows
+ * what values must not be together. docs/CONFIGURATION.md is the reference.
  */
 #pragma once
 
@@ -18,15 +20,17 @@ struct ctl_diag_entry {
 
 /** All of them, in the order of the file's lines. */
 struct ctl_diag {
-	size_t n;
+	size_t n, room;
 	struct ctl_diag_entry *e;
-	size_t n_errors;
+	size_t n_errors; /* also those that are not kept */
+	size_t n_lost;   /* not kept: too many, or out of memory */
 };
 
 void ctl_diag_init(struct ctl_diag *d);
 void ctl_diag_fini(struct ctl_diag *d);
 
-/** Add an entry, printf-like. Out of memory counts as an error without text. */
+/** Add an entry, printf-like, unless the same one is there. At most 1,024 are kept; the rest, and
+ * what there is no memory for, is counted. */
 void ctl_diag_add(struct ctl_diag *d, bool error, unsigned int line, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 

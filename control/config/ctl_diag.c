@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CTL_DIAG_MAX  1024 /* entries; who has more mends the first ones first */
+#define CTL_DIAG_TEXT 1024 /* bytes of one */
+
 void ctl_diag_init(struct ctl_diag *d)
 {
 	*d = (struct ctl_diag){ 0 };
@@ -21,9 +24,11 @@ static char *format_text(const char *format, va_list ap) __attribute__((format(p
 
 static char *format_text(const char *format, va_list ap)
 {
-	char *text;
+	char text[CTL_DIAG_TEXT];
+	int len = vsnprintf(text, sizeof(text), format, ap);
+	char *copy = len < 0 ? NULL : malloc(strlen(text) + 1);
 
-	return vasprintf(&text, format, ap) < 0 ? NULL : text;
+	return copy ? strcpy(copy, text) : NULL;
 }
 
 /* Behind the last entry whose line is not larger, so that equal lines keep their order of
@@ -37,37 +42,58 @@ static size_t place_of(const struct ctl_diag *d, unsigned int line)
 	return i;
 }
 
+/* Several aliases of one node give its errors once. */
+static bool is_known(const struct ctl_diag *d, unsigned int line, const char *text)
+{
+	for (size_t i = place_of(d, line); i > 0 && d->e[i - 1].line == line; i--) {
+		if (strcmp(d->e[i - 1].text, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int make_room(struct ctl_diag *d)
+{
+	size_t room = d->room ? 2 * d->room : 16;
+	struct ctl_diag_entry *e;
+
+	if (d->n < d->room)
+		return 0;
+	e = d->n < CTL_DIAG_MAX ? realloc(d->e, room * sizeof(*e)) : NULL;
+	if (!e)
+		return -1;
+	d->e = e;
+	d->room = room;
+	return 0;
+}
+
 void ctl_diag_add(struct ctl_diag *d, bool error, unsigned int line, const char *format, ...)
 {
-	struct ctl_diag_entry *e;
 	va_list ap;
 	char *text;
 	size_t at;
 
-	if (error)
-		d->n_errors++;
 	va_start(ap, format);
 	text = format_text(format, ap);
 	va_end(ap);
-	e = text ? reallocarray(d->e, d->n + 1, sizeof(*e)) : NULL;
-	if (!e) {
-		/* What cannot be kept must not be lost: a warning too counts as an error then. */
-		if (!error)
-			d->n_errors++;
+	if (text && is_known(d, line, text)) {
 		free(text);
 		return;
 	}
-	d->e = e;
+	d->n_errors += error;
+	if (!text || make_room(d) < 0) {
+		d->n_lost++;
+		free(text);
+		return;
+	}
 	at = place_of(d, line);
-	memmove(&e[at + 1], &e[at], (d->n - at) * sizeof(*e));
-	e[at] = (struct ctl_diag_entry){ .line = line, .error = error, .text = text };
+	memmove(&d->e[at + 1], &d->e[at], (d->n - at) * sizeof(*d->e));
+	d->e[at] = (struct ctl_diag_entry){ .line = line, .error = error, .text = text };
 	d->n++;
 }
 
 void ctl_diag_print(const struct ctl_diag *d, const char *file, FILE *out)
 {
-	size_t shown = 0;
-
 	for (size_t i = 0; i < d->n; i++) {
 		const struct ctl_diag_entry *e = &d->e[i];
 
@@ -76,9 +102,9 @@ void ctl_diag_print(const struct ctl_diag *d, const char *file, FILE *out)
 				e->error ? "" : "warning: ", e->text);
 		else
 			fprintf(out, "%s: %s%s\n", file, e->error ? "" : "warning: ", e->text);
-		shown += e->error;
 	}
-	if (shown < d->n_errors)
-		fprintf(out, "%s: out of memory while checking; not everything could be told\n",
-			file);
+	if (d->n_lost && d->n == 0)
+		fprintf(out, "%s: out of memory\n", file);
+	else if (d->n_lost)
+		fprintf(out, "%s: %zu more that are not shown\n", file, d->n_lost);
 }

@@ -5,6 +5,9 @@
  *
  * Strings are owned by the model. Durations are milliseconds. Arrays are in the file's order;
  * members in order of priority (primary, backup, fallbacks).
+ *
+ * `line` is where a thing begins in the file; `lines` holds, by the order of the keys in
+ * ctl_schema.c, where each key stands, 0 for one that is not there and has its default.
  */
 #pragma once
 
@@ -13,6 +16,26 @@
 #include <stdint.h>
 
 #include "dataplane/dp_cfg.h"
+
+/* Keys of each kind of mapping: the sizes of `lines`. */
+#define CTL_GLOBAL_KEYS  18
+#define CTL_PORT_KEYS    6
+#define CTL_ROUTE_KEYS   2
+#define CTL_SERVICE_KEYS 12
+#define CTL_PAIR_KEYS    19
+#define CTL_MEMBER_KEYS  8
+
+/* A probe is sent this often, at least so far apart, before it counts as failed. */
+#define CTL_PROBE_SENDS  3
+#define CTL_PROBE_GAP_MS 10
+
+/* The most that a list may hold. */
+#define CTL_MAX_SERVICES  1024
+#define CTL_MAX_LISTENS   64   /* of a service */
+#define CTL_MAX_EMERGENCY 64   /* of a service */
+#define CTL_MAX_ADDRESSES 64   /* of a port */
+#define CTL_MAX_ROUTES    1024 /* of a port */
+#define CTL_MAX_SOURCES   256  /* of a pair */
 
 enum ctl_transport { CTL_UDP = DP_UDP, CTL_TCP = DP_TCP, CTL_TLS = DP_TLS };
 
@@ -26,7 +49,7 @@ struct ctl_route {
 	struct sip_ip to;
 	uint8_t prefix_len; /* of 32 or 128, as written */
 	struct sip_ip via;
-	unsigned int line;
+	unsigned int line, lines[CTL_ROUTE_KEYS];
 };
 
 struct ctl_port {
@@ -38,6 +61,12 @@ struct ctl_port {
 	struct ctl_address *addresses;
 	size_t n_routes;
 	struct ctl_route *routes;
+	unsigned int line, lines[CTL_PORT_KEYS];
+};
+
+/** A word of a list: a name that is looked up later. */
+struct ctl_word_at {
+	char *text;
 	unsigned int line;
 };
 
@@ -63,7 +92,9 @@ struct ctl_service {
 	char **emergency; /* configured emergency numbers */
 	size_t n_pairs;
 	unsigned int *pairs; /* indices into the model's pairs */
-	unsigned int line;
+	size_t n_pair_names;
+	struct ctl_word_at *pair_names; /* as written */
+	unsigned int line, lines[CTL_SERVICE_KEYS];
 };
 
 enum ctl_failback { CTL_FAILBACK_IMMEDIATE = 1, CTL_FAILBACK_TIMED = 2, CTL_FAILBACK_SIGNAL = 4 };
@@ -75,7 +106,7 @@ struct ctl_member {
 	struct dp_endpoint at; /* of an address; ip all zero when host is a name */
 	char *user, *password; /* NULL: none; for the REGISTER probe of timed failback */
 	uint32_t methods;      /* bit per enum sip_method; all ones: any */
-	unsigned int line;
+	unsigned int line, lines[CTL_MEMBER_KEYS];
 };
 
 struct ctl_source {
@@ -110,11 +141,13 @@ struct ctl_pair {
 	bool has_egress;
 	struct dp_endpoint egress[2]; /* [0] IPv4, [1] IPv6; port 0: that family has none */
 	unsigned int egress_port[2];  /* indices into ports */
-	size_t n_members;             /* at most DP_PAIR_MEMBERS */
+	size_t n_egress_as_written;
+	struct ctl_listen *egress_as_written;
+	size_t n_members; /* at most DP_PAIR_MEMBERS */
 	struct ctl_member *members;
 	size_t n_sources;
 	struct ctl_source *sources;
-	unsigned int line;
+	unsigned int line, lines[CTL_PAIR_KEYS];
 };
 
 struct ctl_model {
@@ -139,6 +172,8 @@ struct ctl_model {
 	struct ctl_service *services;
 	size_t n_pairs;
 	struct ctl_pair *pairs;
+	unsigned int *pairs_by_name; /* indices, sorted by name */
+	unsigned int lines[CTL_GLOBAL_KEYS];
 };
 
 void ctl_model_free(struct ctl_model *m);

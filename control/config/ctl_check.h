@@ -1,0 +1,34 @@
+/*
+ * What the values of a configuration must be together: names, addresses, roles, families, timers.
+ * Each function adds to d what is wrong and fills in what follows from other values (indices,
+ * endpoints, order). They go on after errors, and take a model in which names and hosts may be NULL
+ * because reading them failed. Control thread.
+ */
+#pragma once
+
+#include "control/config/ctl_config.h"
+
+/** All of the below. @return 0, or -ENOMEM with an error in d. */
+int ctl_check_model(struct ctl_model *m, struct ctl_diag *d);
+
+void ctl_check_global(struct ctl_model *m, struct ctl_diag *d);
+void ctl_check_ports(struct ctl_model *m, struct ctl_diag *d);
+
+/** Member roles and order, accounts, endpoints, timers. */
+void ctl_check_pair(const struct ctl_model *m, struct ctl_pair *p, struct ctl_diag *d);
+
+/** The timers and failback settings of one pair. */
+void ctl_check_settings(struct ctl_pair *p, struct ctl_diag *d);
+
+/* Across pairs and services. */
+int ctl_check_names(struct ctl_model *m, struct ctl_diag *d);
+int ctl_check_services(struct ctl_model *m, struct ctl_diag *d);
+int ctl_check_endpoints(struct ctl_model *m, struct ctl_diag *d);
+int ctl_check_sources(struct ctl_model *m, struct ctl_diag *d);
+
+/** The port that owns an address: its index, or -ENOENT. */
+int ctl_own_port(const struct ctl_model *m, const struct sip_ip *ip);
+
+/** "192.0.2.10:5060" or "[2001:db8::10]:5060". */
+#define CTL_ENDPOINT_SIZE 56
+const char *ctl_endpoint_format(const struct dp_endpoint *at, char text[CTL_ENDPOINT_SIZE]);

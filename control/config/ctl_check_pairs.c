@@ -1,0 +1,246 @@
+/*
+ * One pair: roles, accounts, addresses of members, timers.
+ */
+#include "control/config/ctl_check.h"
+
+#include <string.h>
+
+#include "control/config/ctl_ip.h"
+#include "control/config/ctl_schema.h"
+#include "control/config/ctl_types.h"
+
+static unsigned int member_line(const struct ctl_member *m, const char *key)
+{
+	return ctl_map_line(&ctl_map_member, m, key);
+}
+
+static const char *pair_name(const struct ctl_pair *p)
+{
+	return p->name ? p->name : "?";
+}
+
+/* ---- Roles */
+
+static const struct ctl_member *first_with(const struct ctl_pair *p, enum dp_role role)
+{
+	for (size_t i = 0; i < p->n_members; i++) {
+		if (p->members[i].role == role
+		    && ctl_map_given(&ctl_map_member, &p->members[i], "role"))
+			return &p->members[i];
+	}
+	return NULL;
+}
+
+/* Every role could be read: else what is missing is perhaps only misspelt. */
+static bool roles_are_known(const struct ctl_pair *p)
+{
+	for (size_t i = 0; i < p->n_members; i++) {
+		if (!ctl_map_given(&ctl_map_member, &p->members[i], "role"))
+			return false;
+	}
+	return p->n_members > 0;
+}
+
+static void check_only_one(const struct ctl_pair *p, enum dp_role role, const char *what,
+			   const char *remedy, struct ctl_diag *d)
+{
+	const struct ctl_member *first = first_with(p, role);
+
+	for (size_t i = 0; first && i < p->n_members; i++) {
+		const struct ctl_member *m = &p->members[i];
+
+		if (m != first && m->role == role && ctl_map_given(&ctl_map_member, m, "role"))
+			ctl_diag_add(d, true, member_line(m, "role"),
+				     "role: pair \"%s\" has a %s in line %u already; %s",
+				     pair_name(p), what, first->line, remedy);
+	}
+}
+
+static void check_roles(const struct ctl_pair *p, struct ctl_diag *d)
+{
+	const struct ctl_member *backup = first_with(p, DP_ROLE_BACKUP);
+	const struct ctl_member *fallback = first_with(p, DP_ROLE_FALLBACK);
+
+	check_only_one(p, DP_ROLE_PRIMARY, "primary", "make this the backup or a fallback", d);
+	check_only_one(p, DP_ROLE_BACKUP, "backup", "make this a fallback", d);
+	if (!roles_are_known(p))
+		return;
+	if (!first_with(p, DP_ROLE_PRIMARY))
+		ctl_diag_add(d, true, ctl_map_line(&ctl_map_pair, p, "members"),
+			     "members: pair \"%s\" has no primary; give one member role: primary",
+			     pair_name(p));
+	else if (fallback && !backup)
+		ctl_diag_add(
+			d, true, member_line(fallback, "role"),
+			"role: pair \"%s\" has a fallback, but no backup; make this the backup",
+			pair_name(p));
+	else if (!backup)
+		ctl_diag_add(d, false, ctl_map_line(&ctl_map_pair, p, "members"),
+			     "members: pair \"%s\" has no backup; nobody takes over when its "
+			     "primary fails",
+			     pair_name(p));
+}
+
+/* Primary, backup, fallbacks; the file's order among equals. */
+static void sort_members(struct ctl_pair *p)
+{
+	for (size_t i = 1; i < p->n_members; i++) {
+		struct ctl_member m = p->members[i];
+		size_t k = i;
+
+		for (; k > 0 && p->members[k - 1].role > m.role; k--)
+			p->members[k] = p->members[k - 1];
+		p->members[k] = m;
+	}
+}
+
+/* ---- Members */
+
+static void check_account(const struct ctl_pair *p, const struct ctl_member *m, struct ctl_diag *d)
+{
+	if (m->user && !m->password)
+		ctl_diag_add(d, true, member_line(m, "user"),
+			     "user: \"%s\" has no password; add password, or remove user", m->user);
+	else if (m->password && !m->user)
+		ctl_diag_add(d, true, member_line(m, "password"),
+			     "password: there is no user for it; add user, or remove password");
+	else if (m->user && m->role != DP_ROLE_PRIMARY)
+		ctl_diag_add(
+			d, false, member_line(m, "user"),
+			"user: it has no effect here; only the primary is tried with REGISTER");
+	else if (m->user && !(p->set.failback & CTL_FAILBACK_TIMED))
+		ctl_diag_add(d, false, member_line(m, "user"),
+			     "user: it has no effect without timed in failback");
+}
+
+static void check_methods(struct ctl_member *m, struct ctl_diag *d)
+{
+	if (m->methods && m->role != DP_ROLE_FALLBACK)
+		ctl_diag_add(d, true, member_line(m, "methods"),
+			     "methods: only a fallback can be limited to some requests; remove it");
+	if (!m->methods)
+		m->methods = UINT32_MAX;
+}
+
+/* A dotted number is meant as an address, and is a wrong one. */
+static bool looks_numeric(const char *host)
+{
+	return strchr(host, ':') || strspn(host, "0123456789.") == strlen(host);
+}
+
+static void check_literal(const struct ctl_model *m, struct ctl_member *mb, struct ctl_diag *d)
+{
+	unsigned int line = member_line(mb, "address");
+	const char *unfit = ctl_ip_unfit(&mb->at.ip);
+	char ip[46];
+
+	if (strchr(mb->host, ':') && dp_ip_is_v4(&mb->at.ip)) {
+		dp_ip_format(&mb->at.ip, ip);
+		ctl_diag_add(d, true, line,
+			     "address: \"%s\" is an IPv4 address written as IPv6; write %s",
+			     mb->host, ip);
+	} else if (unfit) {
+		ctl_diag_add(d, true, line, "address: \"%s\" is %s; no server can be there",
+			     mb->host, unfit);
+	} else if (ctl_ip_is_link_local(&mb->at.ip)) {
+		ctl_diag_add(d, true, line,
+			     "address: \"%s\" is link-local; write a routable address of the "
+			     "server",
+			     mb->host);
+	} else if (ctl_own_port(m, &mb->at.ip) >= 0) {
+		ctl_diag_add(d, true, line,
+			     "address: \"%s\" is an address of our own; write the server's",
+			     mb->host);
+	}
+}
+
+static void check_address(const struct ctl_model *m, struct ctl_member *mb, struct ctl_diag *d)
+{
+	unsigned int line = member_line(mb, "address");
+
+	if (!mb->host)
+		return;
+	if (dp_ip_parse(mb->host, &mb->at.ip) == 0)
+		check_literal(m, mb, d);
+	else if (looks_numeric(mb->host))
+		ctl_diag_add(d, true, line, "address: \"%s\" is no IPv4 or IPv6 address", mb->host);
+	else
+		ctl_diag_add(
+			d, true, line,
+			"address: \"%s\" is a DNS name, and names are not looked up yet; write "
+			"the server's IPv4 or IPv6 address",
+			mb->host);
+	if (mb->at.transport != CTL_UDP)
+		ctl_diag_add(d, true, member_line(mb, "transport"),
+			     "transport: a stream (TCP or TLS), and streams cannot be forwarded "
+			     "yet; write udp");
+}
+
+/* ---- Where members are */
+
+static bool in_subnet(const struct sip_ip *ip, const struct sip_ip *net, unsigned int len)
+{
+	return dp_ip_is_v4(ip) == dp_ip_is_v4(net) && ctl_ip_in(ip, net, ctl_ip_bits(net, len));
+}
+
+static bool is_reachable(const struct ctl_port *p, const struct sip_ip *ip)
+{
+	for (size_t i = 0; i < p->n_addresses; i++) {
+		if (in_subnet(ip, &p->addresses[i].ip, p->addresses[i].prefix_len))
+			return true;
+	}
+	for (size_t i = 0; i < p->n_routes; i++) {
+		if (in_subnet(ip, &p->routes[i].to, p->routes[i].prefix_len))
+			return true;
+	}
+	return false;
+}
+
+static bool is_subnet_broadcast(const struct ctl_port *p, const struct sip_ip *ip)
+{
+	for (size_t i = 0; i < p->n_addresses; i++) {
+		const struct ctl_address *a = &p->addresses[i];
+
+		if (in_subnet(ip, &a->ip, a->prefix_len) && ctl_ip_is_broadcast(ip, a->prefix_len))
+			return true;
+	}
+	return false;
+}
+
+static void check_reach(const struct ctl_model *m, const struct ctl_member *mb, struct ctl_diag *d)
+{
+	static const struct sip_ip none;
+	bool reachable = false, broadcast = false;
+
+	if (dp_ip_equal(&mb->at.ip, &none) || ctl_ip_unfit(&mb->at.ip))
+		return;
+	for (size_t i = 0; i < m->n_ports; i++) {
+		reachable |= is_reachable(&m->ports[i], &mb->at.ip);
+		broadcast |= is_subnet_broadcast(&m->ports[i], &mb->at.ip);
+	}
+	if (broadcast)
+		ctl_diag_add(
+			d, true, member_line(mb, "address"),
+			"address: \"%s\" is the broadcast address of a port's subnet; write the "
+			"server's",
+			mb->host);
+	else if (!reachable)
+		ctl_diag_add(
+			d, false, member_line(mb, "address"),
+			"address: \"%s\" is in no subnet of a port, and no route here leads to "
+			"it; unless a routing daemon learns one, it cannot be reached",
+			mb->host);
+}
+
+void ctl_check_pair(const struct ctl_model *m, struct ctl_pair *p, struct ctl_diag *d)
+{
+	check_roles(p, d);
+	for (size_t i = 0; i < p->n_members; i++) {
+		check_account(p, &p->members[i], d);
+		check_methods(&p->members[i], d);
+		check_address(m, &p->members[i], d);
+		check_reach(m, &p->members[i], d);
+	}
+	sort_members(p);
+	ctl_check_settings(p, d);
+}

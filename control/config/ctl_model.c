@@ -1,0 +1,38 @@
+#include "control/config/ctl_model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/config/ctl_schema.h"
+
+void ctl_model_free(struct ctl_model *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->n_services; i++)
+		free(m->services[i].pairs);
+	ctl_map_fini(&ctl_map_global, m);
+	free(m->pairs_by_name);
+	free(m->path);
+	free(m);
+}
+
+int ctl_model_find_pair(const struct ctl_model *m, const char *name)
+{
+	size_t low = 0, high = m->n_pairs;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		unsigned int i = m->pairs_by_name[middle];
+		int order = strcmp(name, m->pairs[i].name ? m->pairs[i].name : "");
+
+		if (order == 0)
+			return (int)i;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return -ENOENT;
+}

@@ -1,0 +1,81 @@
+#include "control/config/ctl_config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "control/config/ctl_schema.h"
+
+static bool same_text(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+
+/* A key of the file's top that is laid down when the data plane or control starts. */
+static void differs(const struct ctl_model *new, const char *key, struct ctl_diag *d)
+{
+	ctl_diag_add(d, true, ctl_map_line(&ctl_map_global, new, key),
+		     "%s: cannot change while running; restart, or put the old value back", key);
+}
+
+static void check_global(const struct ctl_model *old, const struct ctl_model *new,
+			 struct ctl_diag *d)
+{
+	const struct {
+		const char *key;
+		bool same;
+	} rows[] = {
+		{ "control-socket", same_text(old->control_socket, new->control_socket) },
+		{ "state-file", same_text(old->state_file, new->state_file) },
+		{ "instance", same_text(old->instance, new->instance) },
+		{ "workers", old->workers == new->workers },
+		{ "worker-cpus", same_text(old->worker_cpus, new->worker_cpus) },
+		{ "idle", old->idle == new->idle },
+		{ "verify-checksums", old->verify_checksums == new->verify_checksums },
+		{ "hugepages", old->huge == new->huge },
+		{ "memory", old->memory_mb == new->memory_mb },
+		{ "packet-buffers", old->n_mbufs == new->n_mbufs },
+		{ "transaction-records", old->n_records == new->n_records },
+		{ "challenge-records", old->n_challenges == new->n_challenges },
+		{ "record-hold", old->record_hold_ms == new->record_hold_ms },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!rows[i].same)
+			differs(new, rows[i].key, d);
+	}
+}
+
+static void port_differs(const struct ctl_port *new, const char *key, struct ctl_diag *d)
+{
+	ctl_diag_add(d, true, ctl_map_line(&ctl_map_port, new, key),
+		     "%s: a port's cannot change while running; restart, or put the old value back",
+		     key);
+}
+
+static void check_port(const struct ctl_port *old, const struct ctl_port *new, struct ctl_diag *d)
+{
+	if (!same_text(old->name, new->name))
+		port_differs(new, "name", d);
+	if (!same_text(old->device, new->device))
+		port_differs(new, "device", d);
+	if (old->mtu != new->mtu)
+		port_differs(new, "mtu", d);
+	if (old->vlan != new->vlan)
+		port_differs(new, "vlan", d);
+}
+
+int ctl_model_check_reload(const struct ctl_model *old, const struct ctl_model *new,
+			   struct ctl_diag *d)
+{
+	size_t before = d->n_errors + d->n_lost;
+
+	check_global(old, new, d);
+	if (old->n_ports != new->n_ports)
+		ctl_diag_add(d, true, ctl_map_line(&ctl_map_global, new, "ports"),
+			     "ports: %zu instead of %zu; ports cannot come or go while running, "
+			     "restart for that",
+			     new->n_ports, old->n_ports);
+	for (size_t i = 0; i < old->n_ports && i < new->n_ports; i++)
+		check_port(&old->ports[i], &new->ports[i], d);
+	return d->n_errors + d->n_lost > before ? -EBUSY : 0;
+}
