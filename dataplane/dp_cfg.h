@@ -89,6 +89,8 @@ struct dp_service {
 	uint32_t n_emergency;
 	uint32_t answers_per_s; /* own answers a second to one source; 0: not limited */
 	uint32_t max_message;   /* bytes; a longer request is answered 513 */
+	uint32_t names; /* struct dp_text[n_names]: host names by which clients call the service */
+	uint32_t n_names;
 };
 
 enum dp_role { DP_ROLE_PRIMARY, DP_ROLE_BACKUP, DP_ROLE_FALLBACK };

@@ -44,7 +44,7 @@ struct steer_in {
 };
 
 enum steer_action {
-	STEER_DROP,    /* and count `reason` */
+	STEER_DROP,    /* `reason` says why; steer has counted it */
 	STEER_FORWARD, /* apply `edits` to the datagram, send it from `from` to `to` */
 	STEER_ANSWER,  /* send `answer` from `from` to `to` */
 };

@@ -21,6 +21,10 @@ enum steer_record_state {
 	STEER_RECORD_ANSWERED, /* the final was ours: its ACK is absorbed */
 };
 
+enum steer_record_flags {
+	STEER_RECORD_PROVISIONAL = 1, /* a provisional other than 100 has passed */
+};
+
 /** One record; the caller reads and writes its fields between find and the next call. */
 struct steer_record {
 	uint64_t key;        /* transaction MAC, or Call-ID MAC; not 0 */
@@ -32,7 +36,8 @@ struct steer_record {
 	uint8_t state; /* enum steer_record_state */
 	uint8_t outward;
 	uint8_t method;
-	uint64_t reserved[2];
+	uint64_t client; /* mixed endpoint of the client that sent the request */
+	uint64_t flags;  /* set of enum steer_record_flags */
 };
 
 /** @param n  Records; rounded up to a power of two. @param max_hold_us longest time that one is
