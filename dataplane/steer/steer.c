@@ -1,0 +1,225 @@
+/*
+ * One worker's steering: its state, and the dispatch of a datagram to what handles it.
+ *
+ * Owned by one thread. Nothing here or below allocates, blocks or logs after steer_new(). Whatever
+ * comes in, the verdict is complete when steer_message() returns, and a drop has been counted.
+ */
+#include "dataplane/steer/steer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/steer/steer_internal.h"
+
+#define TICK_BUDGET 16384 /* records that one tick removes at most */
+
+struct steer *steer_new(const struct steer_params *p)
+{
+	uint64_t hold_us = (uint64_t)p->record_hold_ms * 1000;
+	struct steer *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->p = *p;
+	s->random = p->seed;
+	s->limits = steer_limits_new(p->n_limits ? p->n_limits : 1);
+	if (p->n_records)
+		s->records = steer_records_new(
+			p->n_records, hold_us > STEER_TIMER_C_US ? hold_us : STEER_TIMER_C_US);
+	if (p->n_challenges)
+		s->challenges = steer_records_new(p->n_challenges, STEER_CHALLENGE_US);
+	if (!s->limits || (p->n_records && !s->records) || (p->n_challenges && !s->challenges)) {
+		steer_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void steer_free(struct steer *s)
+{
+	if (!s)
+		return;
+	steer_records_free(s->records);
+	steer_records_free(s->challenges);
+	steer_limits_free(s->limits);
+	free(s);
+}
+
+void steer_begin(struct steer *s, const struct dp_cfg *cfg, uint64_t now_us)
+{
+	s->cfg = cfg;
+	s->now_us = now_us;
+}
+
+void steer_tick(struct steer *s, uint64_t now_us)
+{
+	s->now_us = now_us;
+	if (s->records) {
+		steer_records_tick(s->records, now_us, TICK_BUDGET);
+		s->p.counters->records_in_use = steer_records_in_use(s->records);
+	}
+	if (s->challenges)
+		steer_records_tick(s->challenges, now_us, TICK_BUDGET);
+}
+
+const struct sip_msg *steer_last_message(const struct steer *s)
+{
+	return &s->msg;
+}
+
+void steer_drop(struct steer_ctx *c, enum dp_reason reason, const char *why)
+{
+	c->v->action = STEER_DROP;
+	c->v->reason = (uint8_t)reason;
+	c->v->why = why;
+	c->s->p.counters->reason[reason]++;
+}
+
+void steer_event(struct steer *s, enum dp_event_type type, uint32_t member, uint32_t value)
+{
+	struct dp_event ev = {
+		.time_ns = s->now_us * 1000,
+		.type = type,
+		.member = member,
+		.value = value,
+	};
+
+	if (s->p.events)
+		dp_event_put(s->p.events, &ev);
+}
+
+/* xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016). */
+uint32_t steer_random(struct steer *s, uint32_t n)
+{
+	uint64_t x = s->random ? s->random : 1;
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	s->random = x;
+	return (uint32_t)(((x * 0x2545f4914f6cdd1dull >> 32) * n) >> 32);
+}
+
+char *steer_text(struct steer_verdict *v, size_t n)
+{
+	char *p = v->text + v->text_len;
+
+	if (n > (size_t)STEER_TEXT_SIZE - v->text_len)
+		return NULL;
+	v->text_len = (uint16_t)(v->text_len + n);
+	return p;
+}
+
+static void verdict_init(struct steer_verdict *v)
+{
+	v->action = STEER_DROP;
+	v->reason = DP_REASON_N;
+	v->status = 0;
+	v->member = STEER_NO_MEMBER;
+	v->why = "";
+	v->from = NULL;
+	v->text_len = 0;
+	v->answer_len = 0;
+	sip_edits_init(&v->edits);
+}
+
+/* Line ends alone are keep-alives (RFC 5626 4.4.1, 3.5.1), as are the one to four NULs that some
+ * phones send. */
+static bool is_keepalive(const uint8_t *p, uint32_t len)
+{
+	bool small = len <= 4;
+
+	for (uint32_t i = 0; i < len; i++)
+		if (p[i] != '\r' && p[i] != '\n' && !(small && p[i] == '\0'))
+			return false;
+	return true;
+}
+
+static bool only_members(const struct dp_listener *l)
+{
+	return (l->flags & (DP_LISTENER_CLIENT | DP_LISTENER_EGRESS)) == DP_LISTENER_EGRESS;
+}
+
+/**
+ * The member or pair that a datagram comes from. A pair's address is a member's to the services
+ * that the pair serves and at its egress address; to another service it is a client's, so that the
+ * servers of one service can be clients of the next.
+ */
+static const struct dp_source *find_source(const struct steer_ctx *c)
+{
+	const struct dp_listener *l = c->in->listener;
+	const struct dp_source *src = dp_cfg_source(c->cfg, &c->in->src.ip, c->in->src.port);
+	const struct dp_pair *pair = src ? dp_cfg_pair(c->cfg, src->pair) : NULL;
+	uint16_t number;
+
+	if (!pair)
+		return NULL;
+	if (only_members(l) || dp_pair_serves(pair, l->service))
+		return src;
+	number = dp_cfg_listener_number(c->cfg, l);
+	return pair->egress4 == number || pair->egress6 == number ? src : NULL;
+}
+
+static void sip(struct steer_ctx *c, enum sip_result result)
+{
+	struct dp_worker_counters *n = c->s->p.counters;
+
+	if (result == SIP_ERR_NOT_SIP) {
+		steer_drop(c, DP_REASON_SIP_NOT_SIP, "neither a request nor a status line");
+	} else if (!c->m->is_request && result != SIP_ERR_TOO_LARGE) {
+		n->sip_responses++;
+		if (result == SIP_OK)
+			steer_response(c);
+		else
+			steer_drop(c, DP_REASON_SIP_MALFORMED, sip_result_name(result));
+	} else {
+		n->sip_requests++;
+		if (result == SIP_OK)
+			steer_request(c);
+		else
+			steer_answer_malformed(c, result);
+	}
+}
+
+void steer_message(struct steer *s, const struct steer_in *in, struct steer_verdict *v)
+{
+	struct steer_ctx c = {
+		.s = s,
+		.cfg = s->cfg,
+		.in = in,
+		.v = v,
+		.m = &s->msg,
+		.service = dp_cfg_service(s->cfg, in->listener->service),
+	};
+	bool members = only_members(in->listener);
+	enum sip_result result;
+
+	verdict_init(v);
+	if (is_keepalive(in->buf, in->len)) {
+		steer_drop(&c, DP_REASON_KEEPALIVE, "keep-alive");
+		return;
+	}
+	if (!c.service) {
+		steer_drop(&c, DP_REASON_REQ_UNROUTABLE, "listener without a service");
+		return;
+	}
+	if (steer_is_stun(in->buf, in->len)) {
+		c.source = find_source(&c);
+		if (members && !c.source)
+			steer_drop(&c, DP_REASON_REQ_NOT_MEMBER, "STUN to an egress address");
+		else
+			steer_stun(&c);
+		return;
+	}
+	result = sip_msg_parse(&s->msg, in->buf, in->len);
+	if (s->msg.is_request) {
+		c.source = find_source(&c);
+		if (members && !c.source) {
+			s->p.counters->sip_requests++;
+			steer_drop(&c, DP_REASON_REQ_NOT_MEMBER,
+				   "only members may send to an egress address");
+			return;
+		}
+	}
+	sip(&c, result);
+}

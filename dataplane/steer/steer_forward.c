@@ -1,0 +1,307 @@
+/*
+ * A request on its way: Via, Record-Route or Path on top; received and rport in the Via below;
+ * Max-Forwards; our own Route values off. RFC 3261 16.6, RFC 3581, RFC 5658, RFC 3327.
+ *
+ * All text goes into the verdict; nothing is formatted but hex tokens and two small numbers.
+ */
+#include "dataplane/steer/steer_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TEXT(s) (s), sizeof(s) - 1
+
+int steer_trim_edit(struct steer_ctx *c)
+{
+	const struct sip_msg *m = c->m;
+	uint16_t start = 0;
+	int e = 0;
+
+	while (m->buf[start] == '\r' || m->buf[start] == '\n')
+		start++; /* RFC 3261 7.5 */
+	if (start)
+		e = sip_edits_add(&c->v->edits, 0, start, NULL, 0);
+	/* RFC 3261 18.3: what is beyond Content-Length is discarded. */
+	if (e == 0 && m->len < c->in->len)
+		e = sip_edits_add(&c->v->edits, (uint16_t)m->len, (uint16_t)(c->in->len - m->len),
+				  NULL, 0);
+	return e;
+}
+
+void steer_forward(struct steer_ctx *c, const struct dp_listener *from,
+		   const struct dp_endpoint *to, uint32_t member)
+{
+	if (sip_edits_len(&c->v->edits, c->in->len) > STEER_DATAGRAM_MAX) {
+		steer_drop(c, DP_REASON_NO_ROOM, "larger than a datagram with our header fields");
+		return;
+	}
+	c->v->action = STEER_FORWARD;
+	c->v->from = from;
+	c->v->to = *to;
+	c->v->member = member;
+	c->s->p.counters->forwarded++;
+}
+
+static char *put_hostport(const struct steer_ctx *c, char *p, const struct dp_listener *l)
+{
+	return steer_put(p, dp_cfg_text(c->cfg, l->hostport), l->hostport.len);
+}
+
+/* ---- Via ---- */
+
+#define VIA_HEAD   "Via: SIP/2.0/UDP "
+#define VIA_BRANCH ";rport;branch="
+
+static size_t via_size(const struct dp_listener *from)
+{
+	return sizeof(VIA_HEAD) + from->hostport.len + sizeof(VIA_BRANCH) + STEER_BRANCH_LEN + 2;
+}
+
+static char *put_via(const struct steer_ctx *c, char *p, const struct steer_hop *hop)
+{
+	struct steer_branch b = {
+		.listener = c->in->listener->key,
+		.member = hop->member ? hop->member->key : 0,
+		.loop = c->t.loop,
+		.attempt = hop->attempt,
+		.owner = c->t.record ? (uint8_t)c->s->p.worker : STEER_NO_OWNER,
+		.outward = c->source != NULL,
+	};
+
+	b.tag = steer_branch_tag(c->t.secret, &b, c->t.mac);
+	p = steer_put(p, TEXT(VIA_HEAD));
+	p = put_hostport(c, p, hop->from);
+	p = steer_put(p, TEXT(VIA_BRANCH));
+	steer_branch_write(&b, p);
+	return steer_put(p + STEER_BRANCH_LEN, TEXT("\r\n"));
+}
+
+/* ---- Record-Route and Path ---- */
+
+/* Requests that form dialogs (RFC 3261 12, RFC 6665 4, RFC 3515 2.4.1); in a dialog too, for an
+ * endpoint that has lost it and builds it anew (16.6 item 4). */
+static bool forms_dialog(const struct sip_msg *m)
+{
+	switch ((enum sip_method)m->method) {
+	case SIP_METHOD_INVITE:
+	case SIP_METHOD_SUBSCRIBE:
+	case SIP_METHOD_NOTIFY:
+	case SIP_METHOD_REFER: return true;
+	default: return false;
+	}
+}
+
+#define RR_HEAD   "Record-Route: <sip:"
+#define RR_COOKIE ";lr;ss="
+#define PATH_HEAD "Path: <sip:"
+#define PATH_TAIL ";lr>\r\n"
+
+static size_t rr_size(const struct dp_listener *l)
+{
+	return sizeof(RR_HEAD) + STEER_FLOW_LEN + 1 + l->hostport.len + sizeof(RR_COOKIE)
+	       + STEER_COOKIE_LEN + 3;
+}
+
+static char *put_flow(const struct steer_ctx *c, char *p, struct steer_flow *f)
+{
+	f->tag = steer_flow_tag(&c->cfg->secrets[0], f);
+	steer_flow_write(f, p);
+	p[STEER_FLOW_LEN] = '@';
+	return p + STEER_FLOW_LEN + 1;
+}
+
+/* The client's side of this request: who sent it. */
+static struct steer_flow source_flow(const struct steer_ctx *c)
+{
+	return (struct steer_flow){
+		.instance = c->cfg->instance,
+		.listener = c->in->listener->key,
+		.ip = c->in->src.ip,
+		.port = c->in->src.port,
+	};
+}
+
+/**
+ * Whether requests in this dialog can reach the client only by the way it came: it is behind a
+ * NAT. Seen from a Via that asks for rport (RFC 3581 3: it listens where it sends from) and names
+ * another address than the source; or, outward, from a flow other than what the Request-URI says.
+ */
+static bool find_dialog_flow(const struct steer_ctx *c, const struct steer_hop *hop,
+			     struct steer_flow *f)
+{
+	const struct sip_via *via = &c->m->via;
+	struct dp_endpoint e;
+
+	if (c->source) {
+		if (!hop->flow)
+			return false;
+		*f = *hop->flow;
+		return steer_uri_endpoint(c, &c->uri, c->strip_maddr, &e) < 0
+		       || e.port != hop->to.port || !dp_ip_equal(&e.ip, &hop->to.ip);
+	}
+	if (!via->has_rport)
+		return false;
+	*f = source_flow(c);
+	return (via->port ? via->port : STEER_SIP_PORT) != c->in->src.port
+	       || sip_host_ip(c->m->buf, via->host, &e.ip) < 0
+	       || !dp_ip_equal(&e.ip, &c->in->src.ip);
+}
+
+/* One value: for the side of `at`, whose requests leave from `other`. */
+static char *put_rr(const struct steer_ctx *c, char *p, const struct steer_hop *hop,
+		    const struct dp_listener *at, const struct dp_listener *other,
+		    struct steer_flow *flow)
+{
+	struct steer_cookie k = {
+		.pair = hop->pair->key,
+		.member = hop->member ? hop->member->key : 0,
+		.listener = other->key,
+		.direction = c->source ? STEER_OUTWARD : STEER_INWARD,
+	};
+
+	k.tag = steer_cookie_tag(&c->cfg->secrets[0], &k, sip_at(c->m, c->m->call_id),
+				 c->m->call_id.len);
+	p = steer_put(p, TEXT(RR_HEAD));
+	if (flow)
+		p = put_flow(c, p, flow);
+	p = put_hostport(c, p, at);
+	p = steer_put(p, TEXT(RR_COOKIE));
+	steer_cookie_write(&k, p);
+	return steer_put(p + STEER_COOKIE_LEN, TEXT(">\r\n"));
+}
+
+static char *put_record_route(const struct steer_ctx *c, char *p, const struct steer_hop *hop)
+{
+	struct steer_flow flow, *f = find_dialog_flow(c, hop, &flow) ? &flow : NULL;
+	const struct dp_listener *in = c->in->listener;
+
+	/* RFC 5658 5: one value for each side when address, port, transport or interface changes,
+	 * the side that the request goes to on top. */
+	p = put_rr(c, p, hop, hop->from, in, f);
+	if (hop->from != in)
+		p = put_rr(c, p, hop, in, hop->from, f);
+	return p;
+}
+
+static size_t path_size(const struct dp_listener *l)
+{
+	return sizeof(PATH_HEAD) + STEER_FLOW_LEN + 1 + l->hostport.len + sizeof(PATH_TAIL);
+}
+
+static char *put_path(const struct steer_ctx *c, char *p, const struct steer_hop *hop)
+{
+	struct steer_flow f = source_flow(c);
+
+	p = steer_put(p, TEXT(PATH_HEAD));
+	p = put_flow(c, p, &f);
+	p = put_hostport(c, p, hop->from);
+	return steer_put(p, TEXT(PATH_TAIL));
+}
+
+/* Our header fields, on top of all others: what a list of values begins with stands above it. */
+static int push_top(struct steer_ctx *c, const struct steer_hop *hop)
+{
+	bool rr = forms_dialog(c->m) && hop->pair;
+	bool path = c->m->method == SIP_METHOD_REGISTER && c->service->path && !c->source;
+	size_t size = via_size(hop->from);
+	char *top, *p;
+
+	if (rr)
+		size += rr_size(hop->from) + rr_size(c->in->listener);
+	if (path)
+		size += path_size(hop->from);
+	top = steer_text(c->v, size);
+	if (!top)
+		return -ENOSPC;
+	p = put_via(c, top, hop);
+	if (rr)
+		p = put_record_route(c, p, hop);
+	if (path)
+		p = put_path(c, p, hop);
+	return sip_edit_push_top(&c->v->edits, c->m, top, (uint16_t)(p - top));
+}
+
+/* ---- The rest ---- */
+
+#define RECEIVED ";received="
+
+/* A member that has not asked for rport gets none: it may listen elsewhere than it sends from (RFC
+ * 3261 18.2.1, RFC 3581 4). */
+static int set_received_only(struct steer_ctx *c, const char *ip, size_t len)
+{
+	const struct sip_via *via = &c->m->via;
+	struct sip_span at = via->received_param;
+	char *text = steer_text(c->v, sizeof(RECEIVED) - 1 + len);
+
+	if (!text)
+		return -ENOSPC;
+	if (!via->has_received)
+		at = (struct sip_span){ (uint16_t)(via->value.off + via->value.len), 0 };
+	steer_put(steer_put(text, TEXT(RECEIVED)), ip, len);
+	return sip_edit_replace(&c->v->edits, at, text, (uint16_t)(sizeof(RECEIVED) - 1 + len));
+}
+
+static int set_received(struct steer_ctx *c)
+{
+	char ip[46];
+	size_t len = dp_ip_format(&c->in->src.ip, ip);
+	char *text;
+
+	if (c->source && !c->m->via.has_rport)
+		return set_received_only(c, ip, len);
+	text = steer_text(c->v, 80);
+	if (!text)
+		return -ENOSPC;
+	return sip_edit_via_received(&c->v->edits, c->m, text, ip, len, c->in->src.port);
+}
+
+/* RFC 3261 16.6 item 3. */
+static int set_max_forwards(struct steer_ctx *c)
+{
+	bool has = sip_msg_has(c->m, SIP_HDR_MAX_FORWARDS);
+	char *text = steer_text(c->v, 32);
+
+	if (!text)
+		return -ENOSPC;
+	return sip_edit_max_forwards(&c->v->edits, c->m, text, has ? c->m->max_forwards - 1 : 70);
+}
+
+/* Member number for the verdict: that the request goes to, else that it comes from. */
+static uint32_t member_of(const struct steer_ctx *c, const struct steer_hop *hop)
+{
+	if (hop->number != STEER_NO_MEMBER || !c->source || !hop->member)
+		return hop->number;
+	return steer_member_number(c->cfg, hop->pair, hop->member);
+}
+
+static void count(struct steer_ctx *c, const struct steer_hop *hop)
+{
+	struct dp_member_counters *members = c->s->p.members;
+
+	if (members && hop->to_member && hop->number != STEER_NO_MEMBER)
+		members[hop->number].requests[c->m->method]++;
+}
+
+void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop)
+{
+	int e;
+
+	if (!c->source)
+		steer_transaction_record(c, hop);
+	e = steer_trim_edit(c);
+	if (e == 0)
+		e = push_top(c, hop);
+	if (e == 0)
+		e = set_received(c);
+	if (e == 0)
+		e = set_max_forwards(c);
+	if (e == 0)
+		e = steer_routes_edit(c);
+	if (e < 0) {
+		steer_drop(c, DP_REASON_NO_ROOM, "its edits do not fit");
+		return;
+	}
+	steer_forward(c, hop->from, &hop->to, member_of(c, hop));
+	if (c->v->action == STEER_FORWARD)
+		count(c, hop);
+}

@@ -1,0 +1,225 @@
+/*
+ * What steering's own files share: the state of one worker, the context of one message, and the
+ * steps that a message goes through. Not for users of steer.h.
+ *
+ * A message goes: steer.c (dispatch) -> steer_request.c (checks) -> steer_inward.c or
+ * steer_outward.c (where to) -> steer_forward.c (edits); or -> steer_response.c; or ->
+ * steer_answer.c, steer_stun.c (answers of our own). Functions that return bool and take the
+ * context return false when they have decided the message themselves: the verdict is then complete.
+ */
+#pragma once
+
+#include "dataplane/dp_region.h"
+#include "dataplane/steer/steer.h"
+#include "dataplane/steer/steer_limit.h"
+#include "dataplane/steer/steer_record.h"
+#include "dataplane/steer/steer_token.h"
+
+#define STEER_NO_MEMBER UINT32_MAX
+
+#define STEER_T1_64_US     (32ull * 1000 * 1000)  /* 64*T1, RFC 3261 17.1.1.1 */
+#define STEER_TIMER_C_US   (181ull * 1000 * 1000) /* more than 3 minutes, RFC 3261 16.6 item 11 */
+#define STEER_CHALLENGE_US (10ull * 1000 * 1000)
+
+#define STEER_SIP_PORT 5060 /* RFC 3261 19.1.2 */
+
+/* Bytes of UDP payload that fit an IPv4 datagram. */
+#define STEER_DATAGRAM_MAX (65535 - 20 - 8)
+
+struct steer {
+	struct steer_params p;
+	const struct dp_cfg *cfg;
+	uint64_t now_us;
+	uint64_t random;                  /* state of steer_random() */
+	struct steer_records *records;    /* NULL: none are kept */
+	struct steer_records *challenges; /* NULL: none are kept */
+	struct steer_limits *limits;
+	struct sip_msg msg;
+};
+
+/** What the Route header says once our own values are taken off (RFC 3261 16.4, 16.6 item 6). */
+struct steer_routes {
+	unsigned int n_own; /* Route values of ours, on top: they are popped */
+	bool strict;        /* the Request-URI was ours: the last Route value replaces it */
+	bool next_own;      /* the next value is ours too, but of another service */
+	const struct sip_hdr *last_hdr; /* with strict: where the last value stands */
+	struct sip_addr last;
+	bool has_next; /* a value is left */
+	bool next_lr;  /* and it is a loose router's */
+	struct sip_uri next;
+
+	/* What our own values say. Each pass of the dialog-forming request through us left one or
+	 * two values with one cookie: a crossing from clients to members or back. */
+	unsigned int n_crossings;
+	bool outward;                   /* the cookie of one of them says outward */
+	struct steer_cookie cookie;     /* of the last crossing, its first value */
+	const struct dp_pair *pair;     /* that it names */
+	const struct dp_member *member; /* that it names; NULL: gone from the configuration */
+	bool has_flow;                  /* the last crossing, or a Path value, names a client */
+	struct steer_flow flow;
+};
+
+/** One transaction, as its client names it (RFC 3261 17.2.3, 16.11). */
+struct steer_transaction {
+	const struct dp_secret *secret; /* under which the following are */
+	uint64_t mac;
+	uint32_t loop;               /* hash of the routing-relevant fields */
+	struct steer_record *record; /* NULL: none */
+	bool taken; /* the key has a record, but of a request that this one does not belong to */
+};
+
+/** Context of one message. */
+struct steer_ctx {
+	struct steer *s;
+	const struct dp_cfg *cfg;
+	const struct steer_in *in;
+	struct steer_verdict *v;
+	const struct sip_msg *m;
+	const struct dp_service *service; /* of the listener */
+	const struct dp_source *source;   /* the member or pair that sent it; NULL: a client */
+	struct sip_uri uri;               /* Request-URI in force */
+	bool strip_maddr; /* it names us by maddr, which is stripped (RFC 3261 16.4) */
+	bool in_dialog;
+	bool came_back; /* it went the other way with the same Request-URI and Route */
+	struct steer_routes routes;
+	struct steer_transaction t;
+};
+
+/** Where a request goes. */
+struct steer_hop {
+	struct dp_endpoint to;
+	const struct dp_listener *from;
+	const struct dp_pair *pair;     /* for branch and cookie; NULL: from client to client */
+	const struct dp_member *member; /* that it goes to, or came from; NULL: not known exactly */
+	uint32_t number;                /* member number that it goes to, STEER_NO_MEMBER: none */
+	uint8_t attempt;
+	bool to_member;
+	const struct steer_flow *flow; /* the flow that it follows outward, NULL: none */
+};
+
+/* steer.c */
+void steer_drop(struct steer_ctx *c, enum dp_reason reason, const char *why);
+void steer_event(struct steer *s, enum dp_event_type type, uint32_t member, uint32_t value);
+/** Uniform in [0, n): for jitter only. */
+uint32_t steer_random(struct steer *s, uint32_t n);
+/** Room for n bytes of text that live as long as the verdict, or NULL. */
+char *steer_text(struct steer_verdict *v, size_t n);
+
+static inline char *steer_put(char *p, const void *text, size_t len)
+{
+	__builtin_memcpy(p, text, len);
+	return p + len;
+}
+
+static inline uint32_t steer_member_number(const struct dp_cfg *cfg, const struct dp_pair *p,
+					   const struct dp_member *m)
+{
+	return (uint32_t)dp_cfg_pair_number(cfg, p) * DP_PAIR_MEMBERS + m->slot;
+}
+
+/** A pair's word: one acquire load. */
+static inline uint64_t steer_word(const struct steer *s, uint16_t pair)
+{
+	return atomic_load_explicit(&s->p.pair_words[pair], memory_order_acquire);
+}
+
+/* steer_own.c: what is ours */
+
+/** The listener that a URI's or Via's host and port name, or NULL. port 0: the default one. */
+const struct dp_listener *steer_own_listener(const struct steer_ctx *c, struct sip_span host,
+					     uint16_t port);
+/** Whether a host is one of the service's configured names. */
+bool steer_own_name(const struct steer_ctx *c, struct sip_span host);
+/** The listener that a sip URI over UDP names, by address or by name, or NULL. */
+const struct dp_listener *steer_own_uri(const struct steer_ctx *c, const struct sip_uri *u);
+/** The service's default listener of an address's family, or NULL. */
+const struct dp_listener *steer_default_listener(const struct steer_ctx *c,
+						 const struct sip_ip *ip);
+/** Where a request for a member leaves from, or NULL. */
+const struct dp_listener *steer_member_listener(const struct steer_ctx *c, const struct dp_pair *p,
+						const struct sip_ip *ip);
+/** Endpoint of a URI that names an IP literal: 0; -EINVAL: it names none; -EPROTONOSUPPORT: by
+ * another transport. */
+int steer_uri_endpoint(const struct steer_ctx *c, const struct sip_uri *u, bool ignore_maddr,
+		       struct dp_endpoint *to);
+
+/* steer_transaction.c */
+uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg *m,
+			       const struct sip_via *via);
+uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m);
+/** Fills c->t, but for its loop hash without a record; finds the record. */
+void steer_transaction_find(struct steer_ctx *c);
+/** Makes the record of a request that has none yet, and fills or updates it. */
+void steer_transaction_record(struct steer_ctx *c, const struct steer_hop *hop);
+uint64_t steer_client_mix(const struct dp_endpoint *e);
+/** The To tag of our own answers: STEER_TO_TAG_LEN bytes and a NUL. */
+#define STEER_TO_TAG_LEN 18
+void steer_to_tag(const struct dp_secret *key, const struct sip_msg *m, char *out);
+
+/* steer_route.c */
+/** Fills c->routes and c->uri. @return 0, or -EINVAL: a Route value that is needed is malformed. */
+int steer_routes_scan(struct steer_ctx *c);
+/** The edits that routing needs: Request-URI and Route. @return 0 or negative errno. */
+int steer_routes_edit(struct steer_ctx *c);
+
+/* steer_request.c */
+void steer_request(struct steer_ctx *c);
+
+/* steer_inward.c, steer_outward.c: where a client's and a member's request goes. */
+bool steer_inward(struct steer_ctx *c, struct steer_hop *hop);
+bool steer_outward(struct steer_ctx *c, struct steer_hop *hop);
+
+/* steer_select.c */
+/** The pair that the service's `select` names for a request, or NULL. */
+const struct dp_pair *steer_select_pair(const struct steer_ctx *c);
+/** Whether a request is an emergency call or has priority: shed last. */
+bool steer_is_emergency(const struct dp_cfg *cfg, const struct dp_service *service,
+			const struct sip_msg *m);
+
+/* steer_member.c */
+/** The active member of a pair, or NULL when it has none. */
+const struct dp_member *steer_active(const struct dp_pair *p, uint64_t word);
+/** Chooses the member of hop->pair; named: the one that the request's next hop names, or NULL. */
+bool steer_choose_member(struct steer_ctx *c, struct steer_hop *hop, const struct dp_pair *pair,
+			 const struct dp_member *named);
+/** A member named by a hop, or the active twin when it is down. */
+const struct dp_member *steer_twin_if_down(const struct steer_ctx *c, const struct dp_pair *p,
+					   const struct dp_member *m);
+/** Sends hop to a member: address, local listener. */
+bool steer_hop_to_member(struct steer_ctx *c, struct steer_hop *hop, const struct dp_pair *pair,
+			 const struct dp_member *m);
+
+/* steer_forward.c */
+void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop);
+/** Finishes an edited message: counts, or drops it when it is too large. */
+void steer_forward(struct steer_ctx *c, const struct dp_listener *from,
+		   const struct dp_endpoint *to, uint32_t member);
+/** What every forwarded message needs: no bytes before it, none behind it. */
+int steer_trim_edit(struct steer_ctx *c);
+
+/* steer_response.c */
+void steer_response(struct steer_ctx *c);
+/** Where a response to this Via goes (RFC 3261 18.2.2, RFC 3581 4). @return 0 or -EINVAL. */
+int steer_via_target(const struct steer_ctx *c, const struct sip_via *via, bool maddr,
+		     struct dp_endpoint *to);
+
+/* steer_answer.c */
+/** Answer a request, or, when that is not allowed, drop it. headers, phrase: NULL or text. */
+void steer_answer(struct steer_ctx *c, unsigned int status, const char *phrase, const char *headers,
+		  enum dp_reason reason, const char *why);
+/** Answer with what stands for 503 in this service, and Retry-After. */
+void steer_answer_503(struct steer_ctx *c, unsigned int status, const char *why);
+/** A request that did not parse. */
+void steer_answer_malformed(struct steer_ctx *c, enum sip_result result);
+/** 420 with the options of a header (Proxy-Require, Require) listed. RFC 3261 8.2.2.3. */
+void steer_answer_420(struct steer_ctx *c, enum sip_hdr_id id);
+/** An ACK for a final response of our own? */
+bool steer_is_own_ack(const struct steer_ctx *c);
+/** OPTIONS to the appliance itself. */
+void steer_answer_options(struct steer_ctx *c);
+/** Whether the source of a datagram may be sent anything. */
+bool steer_source_answerable(const struct steer_ctx *c);
+
+/* steer_stun.c */
+bool steer_is_stun(const uint8_t *p, uint32_t len);
+void steer_stun(struct steer_ctx *c);

@@ -1,0 +1,170 @@
+/*
+ * Which member of a pair: the active one, unless something that the request carries, and that is
+ * proven ours, names another: its next hop, the challenge that it answers, the cookie of its
+ * dialog. A member that is down is never chosen while the pair has an active one.
+ *
+ * The pair's word is loaded once per message.
+ */
+#include "dataplane/steer/steer_internal.h"
+
+#include <string.h>
+
+const struct dp_member *steer_active(const struct dp_pair *p, uint64_t word)
+{
+	const struct dp_member *m = &p->members[dp_word_active(word)];
+
+	if (!(word & DP_WORD_VALID))
+		return NULL;
+	return m->valid ? m : NULL;
+}
+
+/* The member that challenged this call (RFC 3261 22: the credentials answer its nonce). */
+static const struct dp_member *challenger(const struct steer_ctx *c, const struct dp_pair *pair)
+{
+	struct steer_part id = { sip_at(c->m, c->m->call_id), c->m->call_id.len };
+	const struct steer_record *r;
+	const struct dp_member *m;
+	uint64_t key;
+
+	if (!c->s->challenges
+	    || !((c->m->present >> SIP_HDR_AUTHORIZATION
+		  | c->m->present >> SIP_HDR_PROXY_AUTHORIZATION)
+		 & 1))
+		return NULL;
+	key = steer_mac(&c->cfg->secrets[0], STEER_DOMAIN_CALL, &id, 1);
+	r = steer_records_find(c->s->challenges, key ? key : 1, c->s->now_us);
+	if (!r || r->member / DP_PAIR_MEMBERS != dp_cfg_pair_number(c->cfg, pair))
+		return NULL;
+	m = &pair->members[r->member % DP_PAIR_MEMBERS];
+	return m->valid ? m : NULL;
+}
+
+static bool is_down(uint64_t word, const struct dp_member *m)
+{
+	return dp_word_down(word, m->slot);
+}
+
+const struct dp_member *steer_twin_if_down(const struct steer_ctx *c, const struct dp_pair *p,
+					   const struct dp_member *m)
+{
+	uint64_t word = steer_word(c->s, dp_cfg_pair_number(c->cfg, p));
+	const struct dp_member *active;
+
+	if (!is_down(word, m))
+		return m;
+	active = steer_active(p, word);
+	return active ? active : m;
+}
+
+bool steer_hop_to_member(struct steer_ctx *c, struct steer_hop *hop, const struct dp_pair *pair,
+			 const struct dp_member *m)
+{
+	hop->to = m->at;
+	hop->to_member = true;
+	hop->number = steer_member_number(c->cfg, pair, m);
+	hop->from = steer_member_listener(c, pair, &m->at.ip);
+	if (hop->from)
+		return true;
+	steer_answer(c, 500, "No Local Address Of The Server's Family", NULL,
+		     DP_REASON_REQ_UNROUTABLE, "no listener of the member's address family");
+	return false;
+}
+
+/* A request whose member has already been chosen: CANCEL, the ACK of a non-2xx and
+ * retransmissions follow it. */
+static const struct dp_member *recorded(struct steer_ctx *c, struct steer_hop *hop,
+					const struct dp_pair *pair, uint64_t word)
+{
+	struct steer_record *r = c->t.record;
+	const struct dp_member *m, *active;
+
+	if (!r || r->member == STEER_NO_MEMBER
+	    || r->member / DP_PAIR_MEMBERS != dp_cfg_pair_number(c->cfg, pair))
+		return NULL;
+	m = &pair->members[r->member % DP_PAIR_MEMBERS];
+	if (!m->valid)
+		return NULL;
+	hop->member = m;
+	hop->attempt = r->attempt;
+	c->v->why = "the record of its transaction";
+	active = steer_active(pair, word);
+	if (!is_down(word, m) || !active || active == m || c->m->method == SIP_METHOD_ACK)
+		return m;
+	/* The member has died. What has had a provisional, and every CANCEL, keeps its branch, and
+	 * only the next hop changes; any other retransmission starts anew at the active member. */
+	if (c->m->method != SIP_METHOD_CANCEL && !(r->flags & STEER_RECORD_PROVISIONAL)
+	    && r->state == STEER_RECORD_OPEN && r->attempt < 15) {
+		hop->member = active;
+		hop->attempt++;
+	}
+	c->v->why = "the member of its transaction is down: the active one";
+	return active;
+}
+
+/* Whether a member may be given this request other than as the active one. */
+static bool may_have(const struct steer_ctx *c, uint64_t word, const struct dp_member *m)
+{
+	if (is_down(word, m))
+		return false;
+	if (c->in_dialog)
+		return !c->service->in_dialog_active;
+	return !dp_word_draining(word, m->slot);
+}
+
+static const struct dp_member *choose(struct steer_ctx *c, const struct dp_pair *pair,
+				      const struct dp_member *named, uint64_t word)
+{
+	const struct dp_member *m = challenger(c, pair);
+
+	if (m && !is_down(word, m)) {
+		c->v->why = "the member that challenged this call";
+		return m;
+	}
+	if (named && may_have(c, word, named)) {
+		c->v->why = "its next hop names the member";
+		return named;
+	}
+	m = c->routes.pair == pair ? c->routes.member : NULL;
+	if (!named && m && may_have(c, word, m)) {
+		c->v->why = "the cookie of its dialog";
+		return m;
+	}
+	c->v->why = named || m ? "the named member is not to be used: the active one"
+			       : "the active member";
+	return steer_active(pair, word);
+}
+
+/* A fallback may be limited to some methods; what belongs to a dialog or transaction that it has is
+ * its own. */
+static bool may_serve(const struct steer_ctx *c, const struct dp_member *m)
+{
+	return m->methods >> c->m->method & 1 || c->in_dialog || c->m->method == SIP_METHOD_ACK
+	       || c->m->method == SIP_METHOD_CANCEL;
+}
+
+bool steer_choose_member(struct steer_ctx *c, struct steer_hop *hop, const struct dp_pair *pair,
+			 const struct dp_member *named)
+{
+	uint64_t word = steer_word(c->s, dp_cfg_pair_number(c->cfg, pair));
+	const struct dp_member *m = recorded(c, hop, pair, word);
+
+	hop->pair = pair;
+	if (m)
+		return steer_hop_to_member(c, hop, pair, m);
+	/* In-dialog requests, ACK and CANCEL are never answered from here while a member may still
+	 * get them. */
+	if ((word & DP_WORD_OUT_OF_SERVICE) && !c->in_dialog && c->m->method != SIP_METHOD_ACK
+	    && c->m->method != SIP_METHOD_CANCEL) {
+		steer_answer_503(c, c->service->map_503, "the pair is out of service");
+		return false;
+	}
+	m = choose(c, pair, named, word);
+	if (!m || !may_serve(c, m)) {
+		steer_answer_503(c, c->service->map_503,
+				 m ? "the active member does not serve this method"
+				   : "the pair has no active member");
+		return false;
+	}
+	hop->member = m;
+	return steer_hop_to_member(c, hop, pair, m);
+}

@@ -1,0 +1,161 @@
+/*
+ * Transactions as their clients name them: the key of a record, what our branch is made from, the
+ * hash that tells a loop from a spiral, and the To tag of our own answers.
+ *
+ * None of these takes in the To tag, the method, Proxy-Require or credentials (RFC 3261 16.11), nor
+ * anything that a response does not carry back: a response is proven ours by computing its
+ * transaction anew from the Via below ours.
+ */
+#include "dataplane/steer/steer_internal.h"
+
+#include <string.h>
+
+#define MAGIC_COOKIE_LEN 7 /* "z9hG4bK", RFC 3261 8.1.1.7 */
+
+/* RFC 4475 3.2.1: the cookie alone identifies nothing. */
+static bool is_rfc3261_branch(const uint8_t *buf, struct sip_span branch)
+{
+	struct sip_span cookie = { branch.off, MAGIC_COOKIE_LEN };
+
+	return branch.len > MAGIC_COOKIE_LEN && sip_span_is_nocase(buf, cookie, "z9hG4bK");
+}
+
+static struct steer_part part_of(const struct sip_msg *m, struct sip_span s)
+{
+	return (struct steer_part){ sip_at(m, s), s.len };
+}
+
+uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg *m,
+			       const struct sip_via *via)
+{
+	struct steer_part part[6] = {
+		part_of(m, via->branch),
+		part_of(m, via->host),
+		{ &via->port, sizeof(via->port) },
+	};
+	uint64_t mac;
+	size_t n = 3;
+
+	if (!is_rfc3261_branch(m->buf, via->branch)) {
+		/* An RFC 2543 client: what names its transaction in requests and responses alike
+		 * (16.11, 17.2.3), ACK and CANCEL included. */
+		part[n++] = part_of(m, m->from_tag);
+		part[n++] = part_of(m, m->call_id);
+		part[n++] = (struct steer_part){ &m->cseq, sizeof(m->cseq) };
+	}
+	mac = steer_mac(key, STEER_DOMAIN_TRANSACTION, part, n);
+	return mac ? mac : 1;
+}
+
+/* Parts of one MAC; a longer list is chained. */
+#define LOOP_PARTS 16
+
+uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m)
+{
+	struct steer_part part[LOOP_PARTS] = { part_of(m, m->uri) };
+	uint64_t mac;
+	size_t n = 1;
+
+	for (const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_ROUTE); h;
+	     h = sip_msg_hdr_next(m, h)) {
+		if (n == LOOP_PARTS) {
+			mac = steer_mac(key, STEER_DOMAIN_LOOP, part, n);
+			part[0] = (struct steer_part){ &mac, sizeof(mac) };
+			n = 1;
+		}
+		part[n++] = (struct steer_part){ m->buf + h->value_off, h->value_len };
+	}
+	return (uint32_t)steer_mac(key, STEER_DOMAIN_LOOP, part, n);
+}
+
+uint64_t steer_client_mix(const struct dp_endpoint *e)
+{
+	return steer_hash(e, sizeof(*e));
+}
+
+/* A record belongs to a request when it was made by it: the same method, or the ACK or CANCEL of
+ * an INVITE (RFC 3261 17.2.3; CANCEL of anything else: 9.1). Another method under the same branch
+ * is a faulty client's new request. */
+static bool record_fits(const struct steer_record *r, uint8_t method)
+{
+	return r->method == method || method == SIP_METHOD_CANCEL
+	       || (method == SIP_METHOD_ACK && r->method == SIP_METHOD_INVITE);
+}
+
+void steer_transaction_find(struct steer_ctx *c)
+{
+	struct steer_records *rs = c->s->records;
+	struct steer_record *r;
+
+	/* Older keys: what was begun before the keys changed is finished under the old one. */
+	for (uint32_t i = c->cfg->n_secrets; rs && i-- > 1;) {
+		const struct dp_secret *key = &c->cfg->secrets[i];
+		uint64_t mac = steer_transaction_mac(key, c->m, &c->m->via);
+
+		r = steer_records_find(rs, mac, c->s->now_us);
+		if (r && record_fits(r, c->m->method)) {
+			c->t = (struct steer_transaction){
+				.secret = key, .mac = mac, .loop = r->loop, .record = r
+			};
+			return;
+		}
+	}
+	c->t.secret = &c->cfg->secrets[0];
+	c->t.mac = steer_transaction_mac(c->t.secret, c->m, &c->m->via);
+	r = rs ? steer_records_find(rs, c->t.mac, c->s->now_us) : NULL;
+	if (!r)
+		return;
+	if (record_fits(r, c->m->method)) {
+		c->t.record = r;
+		c->t.loop = r->loop;
+	} else {
+		c->t.taken = true;
+	}
+}
+
+static uint64_t open_hold(uint8_t method)
+{
+	return method == SIP_METHOD_INVITE ? STEER_TIMER_C_US : STEER_T1_64_US;
+}
+
+void steer_transaction_record(struct steer_ctx *c, const struct steer_hop *hop)
+{
+	struct dp_worker_counters *n = c->s->p.counters;
+	struct steer_record *r = c->t.record;
+	uint8_t method = c->m->method;
+
+	if (!c->s->records || c->t.taken || method == SIP_METHOD_ACK || method == SIP_METHOD_CANCEL)
+		return;
+	if (!r) {
+		r = steer_records_insert(c->s->records, c->t.mac, c->s->now_us, open_hold(method));
+		if (!r) {
+			n->records_full++;
+			return;
+		}
+		n->records_made++;
+		r->method = method;
+		r->state = STEER_RECORD_OPEN;
+		r->loop = c->t.loop;
+		r->client = steer_client_mix(&c->in->src);
+		r->outward = 0;
+		r->flags = 0;
+		c->t.record = r;
+	}
+	r->member = hop->number;
+	r->attempt = hop->attempt;
+	r->listener = hop->from->key;
+}
+
+void steer_to_tag(const struct dp_secret *key, const struct sip_msg *m, char *out)
+{
+	static const char digit[] = "0123456789abcdef";
+	uint64_t mac = steer_transaction_mac(key, m, &m->via);
+	struct steer_part part = { &mac, sizeof(mac) };
+
+	mac = steer_mac(key, STEER_DOMAIN_TO_TAG, &part, 1);
+	*out++ = 's';
+	*out++ = 's';
+	for (int shift = 60; shift >= 0; shift -= 4)
+		*out++ = digit[mac >> shift & 15];
+	*out = '\0';
+}
