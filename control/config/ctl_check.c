@@ -12,8 +12,6 @@
 #include "control/config/ctl_schema.h"
 #include "control/config/ctl_types.h"
 
-#define MBUF_BYTES 2560 /* a packet buffer with its headroom and bookkeeping, rounded up */
-
 int ctl_own_port(const struct ctl_model *m, const struct sip_ip *ip)
 {
 	for (size_t i = 0; i < m->n_ports; i++) {
@@ -162,23 +160,12 @@ static void check_paths(const struct ctl_model *m, struct ctl_diag *d)
 static void check_workers(const struct ctl_model *m, struct ctl_diag *d)
 {
 	unsigned int n_cpus = m->worker_cpus ? ctl_cpus_count(m->worker_cpus) : 0;
-	uint64_t need_mb = (uint64_t)m->n_mbufs * m->workers * MBUF_BYTES >> 20;
 
 	if (n_cpus && n_cpus < m->workers)
 		ctl_diag_add(d, true, ctl_map_line(&ctl_map_global, m, "worker-cpus"),
 			     "worker-cpus: \"%s\" names %u for %u workers; each needs one of its "
 			     "own",
 			     m->worker_cpus, n_cpus, m->workers);
-	if (need_mb > m->memory_mb)
-		ctl_diag_add(d, false, ctl_map_line(&ctl_map_global, m, "memory"),
-			     "memory: %uM is little for %u packet-buffers of each of %u workers; "
-			     "they need about %uM",
-			     m->memory_mb, m->n_mbufs, m->workers, (unsigned int)need_mb);
-	if (m->record_hold_ms < 32000)
-		ctl_diag_add(
-			d, false, ctl_map_line(&ctl_map_global, m, "record-hold"),
-			"record-hold: below 32s (64*T1), late retransmissions may go to another "
-			"member than their request");
 }
 
 /* The host's name, with what a name must not have replaced. */
@@ -222,5 +209,8 @@ int ctl_check_model(struct ctl_model *m, struct ctl_diag *d)
 		ret = ctl_check_sources(m, d);
 	if (ret < 0)
 		ctl_diag_add(d, true, 0, "out of memory");
+	/* What is missing in a broken file is perhaps only misspelt. */
+	if (d->n_errors == 0)
+		ctl_check_advise(m, d);
 	return ret;
 }

@@ -17,7 +17,7 @@ void ctl_check_ports(struct ctl_model *m, struct ctl_diag *d);
 /** Member roles and order, accounts, endpoints, timers. */
 void ctl_check_pair(const struct ctl_model *m, struct ctl_pair *p, struct ctl_diag *d);
 
-/** The timers and failback settings of one pair. */
+/** The timers of one pair. */
 void ctl_check_settings(struct ctl_pair *p, struct ctl_diag *d);
 
 /* Across pairs and services. */
@@ -25,6 +25,9 @@ int ctl_check_names(struct ctl_model *m, struct ctl_diag *d);
 int ctl_check_services(struct ctl_model *m, struct ctl_diag *d);
 int ctl_check_endpoints(struct ctl_model *m, struct ctl_diag *d);
 int ctl_check_sources(struct ctl_model *m, struct ctl_diag *d);
+
+/** What is legal but unwise, in a file without errors: warnings. */
+void ctl_check_advise(const struct ctl_model *m, struct ctl_diag *d);
 
 /** The port that owns an address: its index, or -ENOENT. */
 int ctl_own_port(const struct ctl_model *m, const struct sip_ip *ip);

@@ -74,11 +74,6 @@ static void check_roles(const struct ctl_pair *p, struct ctl_diag *d)
 			d, true, member_line(fallback, "role"),
 			"role: pair \"%s\" has a fallback, but no backup; make this the backup",
 			pair_name(p));
-	else if (!backup)
-		ctl_diag_add(d, false, ctl_map_line(&ctl_map_pair, p, "members"),
-			     "members: pair \"%s\" has no backup; nobody takes over when its "
-			     "primary fails",
-			     pair_name(p));
 }
 
 /* Primary, backup, fallbacks; the file's order among equals. */
@@ -96,21 +91,16 @@ static void sort_members(struct ctl_pair *p)
 
 /* ---- Members */
 
-static void check_account(const struct ctl_pair *p, const struct ctl_member *m, struct ctl_diag *d)
+static void check_account(const struct ctl_member *m, struct ctl_diag *d)
 {
+	if (ctl_map_bad(&ctl_map_member, m, "user") || ctl_map_bad(&ctl_map_member, m, "password"))
+		return;
 	if (m->user && !m->password)
 		ctl_diag_add(d, true, member_line(m, "user"),
 			     "user: \"%s\" has no password; add password, or remove user", m->user);
 	else if (m->password && !m->user)
 		ctl_diag_add(d, true, member_line(m, "password"),
 			     "password: there is no user for it; add user, or remove password");
-	else if (m->user && m->role != DP_ROLE_PRIMARY)
-		ctl_diag_add(
-			d, false, member_line(m, "user"),
-			"user: it has no effect here; only the primary is tried with REGISTER");
-	else if (m->user && !(p->set.failback & CTL_FAILBACK_TIMED))
-		ctl_diag_add(d, false, member_line(m, "user"),
-			     "user: it has no effect without timed in failback");
 }
 
 static void check_methods(struct ctl_member *m, struct ctl_diag *d)
@@ -126,6 +116,27 @@ static void check_methods(struct ctl_member *m, struct ctl_diag *d)
 static bool looks_numeric(const char *host)
 {
 	return strchr(host, ':') || strspn(host, "0123456789.") == strlen(host);
+}
+
+static bool is_subnet_broadcast(const struct ctl_port *p, const struct sip_ip *ip)
+{
+	for (size_t i = 0; i < p->n_addresses; i++) {
+		const struct ctl_address *a = &p->addresses[i];
+
+		if (dp_ip_is_v4(&a->ip) && ctl_ip_in(ip, &a->ip, ctl_ip_bits(&a->ip, a->prefix_len))
+		    && ctl_ip_is_broadcast(ip, a->prefix_len))
+			return true;
+	}
+	return false;
+}
+
+static bool is_a_broadcast(const struct ctl_model *m, const struct sip_ip *ip)
+{
+	for (size_t i = 0; i < m->n_ports; i++) {
+		if (is_subnet_broadcast(&m->ports[i], ip))
+			return true;
+	}
+	return false;
 }
 
 static void check_literal(const struct ctl_model *m, struct ctl_member *mb, struct ctl_diag *d)
@@ -147,6 +158,12 @@ static void check_literal(const struct ctl_model *m, struct ctl_member *mb, stru
 			     "address: \"%s\" is link-local; write a routable address of the "
 			     "server",
 			     mb->host);
+	} else if (is_a_broadcast(m, &mb->at.ip)) {
+		ctl_diag_add(
+			d, true, line,
+			"address: \"%s\" is the broadcast address of a port's subnet; write the "
+			"server's",
+			mb->host);
 	} else if (ctl_own_port(m, &mb->at.ip) >= 0) {
 		ctl_diag_add(d, true, line,
 			     "address: \"%s\" is an address of our own; write the server's",
@@ -176,70 +193,13 @@ static void check_address(const struct ctl_model *m, struct ctl_member *mb, stru
 			     "yet; write udp");
 }
 
-/* ---- Where members are */
-
-static bool in_subnet(const struct sip_ip *ip, const struct sip_ip *net, unsigned int len)
-{
-	return dp_ip_is_v4(ip) == dp_ip_is_v4(net) && ctl_ip_in(ip, net, ctl_ip_bits(net, len));
-}
-
-static bool is_reachable(const struct ctl_port *p, const struct sip_ip *ip)
-{
-	for (size_t i = 0; i < p->n_addresses; i++) {
-		if (in_subnet(ip, &p->addresses[i].ip, p->addresses[i].prefix_len))
-			return true;
-	}
-	for (size_t i = 0; i < p->n_routes; i++) {
-		if (in_subnet(ip, &p->routes[i].to, p->routes[i].prefix_len))
-			return true;
-	}
-	return false;
-}
-
-static bool is_subnet_broadcast(const struct ctl_port *p, const struct sip_ip *ip)
-{
-	for (size_t i = 0; i < p->n_addresses; i++) {
-		const struct ctl_address *a = &p->addresses[i];
-
-		if (in_subnet(ip, &a->ip, a->prefix_len) && ctl_ip_is_broadcast(ip, a->prefix_len))
-			return true;
-	}
-	return false;
-}
-
-static void check_reach(const struct ctl_model *m, const struct ctl_member *mb, struct ctl_diag *d)
-{
-	static const struct sip_ip none;
-	bool reachable = false, broadcast = false;
-
-	if (dp_ip_equal(&mb->at.ip, &none) || ctl_ip_unfit(&mb->at.ip))
-		return;
-	for (size_t i = 0; i < m->n_ports; i++) {
-		reachable |= is_reachable(&m->ports[i], &mb->at.ip);
-		broadcast |= is_subnet_broadcast(&m->ports[i], &mb->at.ip);
-	}
-	if (broadcast)
-		ctl_diag_add(
-			d, true, member_line(mb, "address"),
-			"address: \"%s\" is the broadcast address of a port's subnet; write the "
-			"server's",
-			mb->host);
-	else if (!reachable)
-		ctl_diag_add(
-			d, false, member_line(mb, "address"),
-			"address: \"%s\" is in no subnet of a port, and no route here leads to "
-			"it; unless a routing daemon learns one, it cannot be reached",
-			mb->host);
-}
-
 void ctl_check_pair(const struct ctl_model *m, struct ctl_pair *p, struct ctl_diag *d)
 {
 	check_roles(p, d);
 	for (size_t i = 0; i < p->n_members; i++) {
-		check_account(p, &p->members[i], d);
+		check_account(&p->members[i], d);
 		check_methods(&p->members[i], d);
 		check_address(m, &p->members[i], d);
-		check_reach(m, &p->members[i], d);
 	}
 	sort_members(p);
 	ctl_check_settings(p, d);

@@ -104,20 +104,13 @@ static bool is_on_link(const struct ctl_port *p, const struct sip_ip *ip)
 	return false;
 }
 
-static bool is_unset(const struct sip_ip *ip)
-{
-	static const struct sip_ip none;
-
-	return dp_ip_equal(ip, &none);
-}
-
 static void check_gateway(const struct ctl_model *m, const struct ctl_port *p,
 			  const struct ctl_route *r, struct ctl_diag *d)
 {
 	unsigned int line = ctl_map_line(&ctl_map_route, r, "via");
 	char via[46];
 
-	if (!ctl_map_given(&ctl_map_route, r, "to") || is_unset(&r->via))
+	if (!ctl_map_given(&ctl_map_route, r, "to") || !ctl_map_given(&ctl_map_route, r, "via"))
 		return;
 	dp_ip_format(&r->via, via);
 	if (dp_ip_is_v4(&r->via) != dp_ip_is_v4(&r->to))
@@ -128,7 +121,7 @@ static void check_gateway(const struct ctl_model *m, const struct ctl_port *p,
 			     dp_ip_is_v4(&r->to) ? "IPv4" : "IPv6");
 	else if (ctl_own_port(m, &r->via) >= 0)
 		ctl_diag_add(d, true, line, "via: %s is our own address; write the gateway's", via);
-	else if (!is_on_link(p, &r->via))
+	else if (!is_on_link(p, &r->via) && !ctl_map_bad(&ctl_map_port, p, "addresses"))
 		ctl_diag_add(d, true, line,
 			     "via: %s is in no subnet of this port; a gateway must be reachable "
 			     "directly",

@@ -154,16 +154,6 @@ static int resolve_pairs(struct ctl_model *m, struct use *uses, struct ctl_diag 
 	return 0;
 }
 
-static void check_unused(const struct ctl_model *m, const struct use *uses, struct ctl_diag *d)
-{
-	for (size_t i = 0; i < m->n_pairs; i++) {
-		if (uses[i].n == 0 && m->pairs[i].name)
-			ctl_diag_add(d, false, m->pairs[i].line,
-				     "pair \"%s\": no service has it; add it to a service's pairs",
-				     m->pairs[i].name);
-	}
-}
-
 /* ---- Families */
 
 static bool has_listener(const struct ctl_service *s, bool v4)
@@ -180,6 +170,8 @@ static void check_families(const struct ctl_service *s, const struct ctl_pair *p
 {
 	static const struct sip_ip none;
 
+	if (ctl_map_bad(&ctl_map_service, s, "listen") || ctl_map_bad(&ctl_map_pair, p, "egress"))
+		return;
 	for (size_t i = 0; i < p->n_members; i++) {
 		const struct ctl_member *m = &p->members[i];
 		bool v4 = dp_ip_is_v4(&m->at.ip);
@@ -206,12 +198,11 @@ int ctl_check_services(struct ctl_model *m, struct ctl_diag *d)
 		resolve_egress(m, &m->pairs[i], d);
 	if (ret == 0)
 		ret = resolve_pairs(m, uses, d);
-	if (ret == 0)
-		check_unused(m, uses, d);
 	for (size_t i = 0; ret == 0 && i < m->n_services; i++) {
 		const struct ctl_service *s = &m->services[i];
 
-		for (size_t k = 0; s->n_listens && k < s->n_pairs; k++)
+		for (size_t k = 0; ctl_map_given(&ctl_map_service, s, "listen") && k < s->n_pairs;
+		     k++)
 			check_families(s, &m->pairs[s->pairs[k]], d);
 	}
 	free(uses);

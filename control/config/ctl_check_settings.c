@@ -1,5 +1,5 @@
 /*
- * Timers and failback settings of a pair that must fit together.
+ * Timers of a pair that must fit together.
  */
 #include "control/config/ctl_check.h"
 
@@ -56,32 +56,8 @@ static void check_probe_room(const struct ctl_pair *p, struct ctl_diag *d)
 		CTL_PROBE_GAP_MS, CTL_PROBE_SENDS * CTL_PROBE_GAP_MS);
 }
 
-static void without_effect(const struct ctl_pair *p, const char *key, enum ctl_failback mode,
-			   const char *mode_name, struct ctl_diag *d)
-{
-	if (given(p, key) && !(p->set.failback & mode))
-		ctl_diag_add(d, false, line_of(p, key),
-			     "%s: it has no effect without %s in failback", key, mode_name);
-}
-
-static void check_failback(const struct ctl_pair *p, struct ctl_diag *d)
-{
-	unsigned int both = CTL_FAILBACK_IMMEDIATE | CTL_FAILBACK_TIMED;
-
-	without_effect(p, "failback-interval", CTL_FAILBACK_TIMED, "timed", d);
-	without_effect(p, "signal-methods", CTL_FAILBACK_SIGNAL, "signal", d);
-	if (given(p, "failback-hold") && !p->set.failback)
-		ctl_diag_add(d, false, line_of(p, "failback-hold"),
-			     "failback-hold: it has no effect while failback is empty");
-	if ((p->set.failback & both) == both)
-		ctl_diag_add(d, false, line_of(p, "failback"),
-			     "failback: timed never gets its turn beside immediate; write one of "
-			     "them");
-}
-
 void ctl_check_settings(struct ctl_pair *p, struct ctl_diag *d)
 {
 	check_periods(p, d);
 	check_probe_room(p, d);
-	check_failback(p, d);
 }

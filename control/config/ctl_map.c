@@ -37,7 +37,7 @@ static unsigned int key_line(const struct ctl_map *map, const void *dst, const c
 
 unsigned int ctl_map_line(const struct ctl_map *map, const void *dst, const char *key)
 {
-	unsigned int line = key_line(map, dst, key);
+	unsigned int line = key_line(map, dst, key) & ~CTL_LINE_BAD;
 
 	if (line || map->line_offset < 0)
 		return line;
@@ -46,7 +46,14 @@ unsigned int ctl_map_line(const struct ctl_map *map, const void *dst, const char
 
 bool ctl_map_given(const struct ctl_map *map, const void *dst, const char *key)
 {
-	return key_line(map, dst, key) != 0;
+	unsigned int line = key_line(map, dst, key);
+
+	return line && !(line & CTL_LINE_BAD);
+}
+
+bool ctl_map_bad(const struct ctl_map *map, const void *dst, const char *key)
+{
+	return key_line(map, dst, key) & CTL_LINE_BAD;
 }
 
 static void element_fini(const struct ctl_key *key, void *element)

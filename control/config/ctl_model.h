@@ -7,7 +7,8 @@
  * members in order of priority (primary, backup, fallbacks).
  *
  * `line` is where a thing begins in the file; `lines` holds, by the order of the keys in
- * ctl_schema.c, where each key stands, 0 for one that is not there and has its default.
+ * ctl_schema.c, where each key stands, 0 for one that is not there and has its default (see
+ * ctl_map_line())
  */
 #pragma once
 

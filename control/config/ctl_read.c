@@ -501,10 +501,12 @@ static void collect(struct reader *r, const struct ctl_map *map, const yaml_node
 	}
 }
 
-/* @return whether a value of the right kind was there; if not, the default is in its place. */
+/* @return whether nothing was wrong with it; if it was no value at all, the default is in its
+ * place. */
 static bool read_value(struct reader *r, const struct ctl_map *map, const struct ctl_key *key,
 		       const yaml_node_t *v, unsigned int line, void *dst)
 {
+	size_t before = r->d->n_errors;
 	bool good;
 
 	if (key->max_items) {
@@ -520,7 +522,7 @@ static bool read_value(struct reader *r, const struct ctl_map *map, const struct
 	}
 	if (!good)
 		put_default(r, map, key, line, dst);
-	return good;
+	return r->d->n_errors == before;
 }
 
 static void missing(struct reader *r, const struct ctl_map *map, const struct ctl_key *key,
@@ -546,7 +548,7 @@ static void read_map(struct reader *r, const struct ctl_map *map, const yaml_nod
 		collect(r, map, node, 0, &f);
 	for (size_t i = 0; i < map->n_keys; i++) {
 		if (f.value[i] && !read_value(r, map, &map->keys[i], f.value[i], f.line[i], dst))
-			f.line[i] = 0; /* as good as not given, to the checks */
+			f.line[i] |= CTL_LINE_BAD;
 	}
 	for (size_t i = 0; i < map->n_keys; i++) {
 		if (f.value[i])

@@ -96,7 +96,13 @@ int ctl_map_find(const struct ctl_map *map, const char *name, size_t len);
 /** Line of a key in a struct read by this map: where it stands, else where the mapping begins. */
 unsigned int ctl_map_line(const struct ctl_map *map, const void *dst, const char *key);
 
-/** Whether a key is in the file (else the field has its default). */
+/** In `lines`: something is wrong with the key's value, and has been said. */
+#define CTL_LINE_BAD 0x80000000u
+
+/** Whether something was wrong with a key's value, so that nothing follows from it. */
+bool ctl_map_bad(const struct ctl_map *map, const void *dst, const char *key);
+
+/** Whether a key is in the file with a good value (else the field has its default). */
 bool ctl_map_given(const struct ctl_map *map, const void *dst, const char *key);
 
 /** Free what the fields of a struct own. */
