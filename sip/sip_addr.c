@@ -7,6 +7,21 @@
 #include <errno.h>
 #include <string.h>
 
+#define NOWHERE UINT32_MAX
+
+/* As sip_param_next(), but between two ';' and behind the last one there may be nothing: a
+ * parameter without a name. */
+static uint32_t param_or_nothing(const uint8_t *b, uint32_t i, uint32_t end, struct sip_param *p)
+{
+	uint32_t at = sip_skip(b, i + 1, end, SIP_C_LWS);
+
+	if (at == end || b[at] == ';') {
+		p->name.len = 0;
+		return at;
+	}
+	return sip_param_next(b, i, end, p);
+}
+
 bool sip_param_find(const uint8_t *buf, struct sip_span params, const char *name,
 		    struct sip_span *value)
 {
@@ -14,13 +29,7 @@ bool sip_param_find(const uint8_t *buf, struct sip_span params, const char *name
 	struct sip_param p;
 
 	while (i < end && buf[i] == ';') {
-		uint32_t at = sip_skip(buf, i + 1, end, SIP_C_LWS);
-
-		if (at == end || buf[at] == ';') {
-			i = at;
-			continue;
-		}
-		i = sip_param_next(buf, i, end, &p);
+		i = param_or_nothing(buf, i, end, &p);
 		if (i == 0)
 			return false;
 		if (sip_span_is_nocase(buf, p.name, name)) {
@@ -45,9 +54,9 @@ static bool looks_like_uri(const uint8_t *b, uint32_t i, uint32_t end)
 	return colon + 1 < end && b[colon] == ':' && sip_skip(b, colon, end, SIP_C_URI) == end;
 }
 
-/* Behind the display name: at '<', or at the end of what can only be an addr-spec (';' or end). 0:
- * an open quote, or a comma outside quotes, where another element could see two values (RFC 4475
- * 3.1.2.15). */
+/* Behind the display name: at '<', or at the end of what can only be an addr-spec (';' or end).
+ * NOWHERE: an open quote, or a comma outside quotes, where another element could see two values
+ * (RFC 4475 3.1.2.15). */
 static uint32_t skip_display(const uint8_t *b, uint32_t i, uint32_t end)
 {
 	bool comma = false;
@@ -56,22 +65,28 @@ static uint32_t skip_display(const uint8_t *b, uint32_t i, uint32_t end)
 		if (b[i] == '"') {
 			i = sip_skip_quoted(b, i, end);
 			if (i == 0)
-				return 0;
+				return NOWHERE;
 		} else {
 			comma |= b[i] == ',';
 			i++;
 		}
 	}
-	return comma && i < end && b[i] == '<' ? 0 : i;
+	return comma && i < end && b[i] == '<' ? NOWHERE : i;
 }
 
+/* All of them must be good: behind a malformed one, others might see a tag where we see none. */
 static int set_params(const uint8_t *b, uint32_t i, uint32_t end, struct sip_addr *addr)
 {
+	struct sip_param p;
+
 	i = sip_skip(b, i, end, SIP_C_LWS);
-	if (i < end && b[i] != ';')
-		return -EINVAL;
 	addr->params = sip_span_of(i, end);
-	return 0;
+	while (i < end && b[i] == ';') {
+		i = param_or_nothing(b, i, end, &p);
+		if (i == 0)
+			return -EINVAL;
+	}
+	return i == end ? 0 : -EINVAL;
 }
 
 static int name_addr(const uint8_t *b, uint32_t start, uint32_t angle, uint32_t end,
@@ -99,7 +114,7 @@ int sip_addr_parse(const uint8_t *buf, struct sip_span s, struct sip_addr *addr)
 
 	memset(addr, 0, sizeof(*addr));
 	addr->whole = sip_span_of(start, end);
-	if (i == 0 || start == end)
+	if (i == NOWHERE || start == end)
 		return -EINVAL;
 	if (i < end && buf[i] == '<')
 		return name_addr(buf, start, i, end, addr);

@@ -102,6 +102,11 @@ Test(addr, malformed_rfc3261_25_1)
 		"<sip:>",
 		"5ip:a@h",
 		";tag=1",
+		"<sip:a@h>;x y;tag=1",
+		"<sip:a@h>;x=\"a",
+		"<sip:a@h>;x=a\"b\";tag=1",
+		"<sip:a@h>;tag=1, <sip:b@h>;tag=2",
+		"sip:a@h;tag=1 x",
 		"<sip:a\x7f@h>",
 	};
 	char text[1024];
@@ -114,6 +119,17 @@ Test(addr, malformed_rfc3261_25_1)
 			 "OPTIONS sip:b@h SIP/2.0\r\n" VIA FROM REST "To: %s\r\n\r\n", rows[i]);
 		cr_expect_eq(parse(text), SIP_ERR_TO, "%s", rows[i]);
 	}
+}
+
+/* As a caller outside a message may have it. */
+Test(addr, at_offset_0)
+{
+	static const uint8_t text[] = "<sip:a@h>;tag=1";
+	struct sip_addr a;
+
+	cr_assert_eq(sip_addr_parse(text, (struct sip_span){ 0, sizeof(text) - 1 }, &a), 0);
+	cr_expect(sip_span_is(text, a.uri, "sip:a@h"));
+	cr_expect(sip_span_is(text, a.params, ";tag=1"));
 }
 
 Test(addr, lists_over_lines_rfc3261_20_34)
