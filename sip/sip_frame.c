@@ -72,18 +72,15 @@ static size_t find_header_end(struct sip_framer *f, const uint8_t *buf, size_t l
 	return 0;
 }
 
-/* Skip LWS: spaces, tabs and folds (a line end before a space or tab). RFC 3261 25.1. */
+/*
+ * Skip LWS: spaces, tabs and folds (a line end before a space or tab). RFC 3261 25.1. A CR counts
+ * wherever it stands, as for sip_msg_parse(): the two must read the same number.
+ */
 static size_t skip_lws(const uint8_t *buf, size_t at, size_t end)
 {
-	while (at < end) {
-		if (is_wsp(buf[at]))
-			at++;
-		else if (buf[at] == '\n' && at + 1 < end && is_wsp(buf[at + 1]))
-			at += 2;
-		else if (buf[at] == '\r' && at + 2 < end && buf[at + 1] == '\n'
-			 && is_wsp(buf[at + 2]))
-			at += 3;
-		else
+	for (; at < end; at++) {
+		if (!is_wsp(buf[at]) && buf[at] != '\r'
+		    && !(buf[at] == '\n' && at + 1 < end && is_wsp(buf[at + 1])))
 			break;
 	}
 	return at;
@@ -123,9 +120,7 @@ static bool read_number(const uint8_t *buf, size_t at, size_t end, uint32_t *val
 	if (at == digits)
 		return false;
 	at = skip_lws(buf, at, end);
-	if (at + 1 < end && buf[at] == '\r')
-		at++;
-	if (at >= end || buf[at] != '\n')
+	if (at == end || buf[at] != '\n')
 		return false;
 	*value = (uint32_t)v;
 	return true;
