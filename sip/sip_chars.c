@@ -138,6 +138,6 @@ uint32_t sip_param_next(const uint8_t *b, uint32_t i, uint32_t end, struct sip_p
 			return 0;
 		p->value = sip_span_of(value, stop);
 	}
-	p->whole = sip_span_of(start, stop);
+	p->whole = sip_span_of(start, p->value.len ? stop : sip_trim(b, start, stop));
 	return sip_skip(b, stop, end, SIP_C_LWS);
 }
