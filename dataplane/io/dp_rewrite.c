@@ -35,22 +35,55 @@ static dp_sum_t payload_sum(const uint8_t *frame, const struct dp_packet *p)
 	return dp_sum_negate(headers);
 }
 
-/*
- * Compose the edited bytes of [first, end) of the payload at `to`, from a copy of the old ones.
- * Returns how many.
- */
-static uint32_t compose(const struct sip_edits *es, const uint8_t *old, uint32_t first, uint8_t *to)
+/* The payload as it was, and the part of it that is kept aside while it is written over. */
+struct original {
+	const uint8_t *pay;
+	uint32_t len;
+	const uint8_t *copy; /* of [from, to) */
+	uint32_t from, to;
+};
+
+static bool lies_within(const struct sip_edit *e, const uint8_t *pay, uint32_t len)
 {
-	uint32_t at = first;
+	return e->ins_len && (uintptr_t)e->ins - (uintptr_t)pay < len;
+}
+
+/* From the first edit to the last; all of it when an edit inserts some of the payload itself. */
+static struct original keep(const struct sip_edits *es, const uint8_t *pay, uint32_t len,
+			    uint8_t *scratch)
+{
+	struct original o = { pay, len, scratch, 0, 0 };
+
+	if (es->n) {
+		o.from = es->e[0].off;
+		o.to = (uint32_t)es->e[es->n - 1].off + es->e[es->n - 1].del;
+	}
+	for (unsigned int i = 0; i < es->n; i++) {
+		if (lies_within(&es->e[i], pay, len)) {
+			o.from = 0;
+			o.to = len;
+		}
+	}
+	memcpy(scratch, pay + o.from, o.to - o.from);
+	return o;
+}
+
+/* Compose the edited bytes from the first edit to the last at `to`. Returns how many. */
+static uint32_t compose(const struct sip_edits *es, const struct original *o, uint8_t *to)
+{
+	uint32_t at = es->n ? es->e[0].off : 0;
 	uint8_t *w = to;
 
 	for (unsigned int i = 0; i < es->n; i++) {
 		const struct sip_edit *e = &es->e[i];
+		const uint8_t *ins = e->ins;
 
-		memcpy(w, old + (at - first), e->off - at);
+		if (lies_within(e, o->pay, o->len))
+			ins = o->copy + (ins - o->pay);
+		memcpy(w, o->copy + (at - o->from), e->off - at);
 		w += e->off - at;
 		if (e->ins_len)
-			memcpy(w, e->ins, e->ins_len);
+			memcpy(w, ins, e->ins_len);
 		w += e->ins_len;
 		at = (uint32_t)e->off + e->del;
 	}
@@ -81,6 +114,7 @@ int dp_rewrite_payload(struct dp_frame *f, const struct dp_packet *p, const stru
 	bool summed = frame[p->l4_off + 6] != 0 || frame[p->l4_off + 7] != 0;
 	bool odd = es->delta & 1;
 	dp_sum_t total, head, old;
+	struct original o;
 	uint32_t len;
 
 	if (at + p->payload_len + away > f->size)
@@ -89,12 +123,12 @@ int dp_rewrite_payload(struct dp_frame *f, const struct dp_packet *p, const stru
 	head = odd ? dp_sum(pay, first) : 0;
 	old = sum_at(pay + first, end - first, first);
 
-	memcpy(scratch, pay + first, end - first);
+	o = keep(es, pay, p->payload_len, scratch);
 	if (away)
 		memmove(pay + end + away, pay + end, p->payload_len - end);
 	to = pay - back;
 	memmove(to, pay, first);
-	len = compose(es, scratch, first, to + first);
+	len = compose(es, &o, to + first);
 
 	f->off = out->off = (uint32_t)(at - back);
 	f->len = out->len = (uint32_t)((int64_t)p->payload_len + es->delta);

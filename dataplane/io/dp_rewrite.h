@@ -31,7 +31,7 @@ struct dp_payload {
 	bool summed;
 };
 
-#define DP_SCRATCH_SIZE 65536 /* for the longest front part */
+#define DP_SCRATCH_SIZE 65536 /* for the longest payload */
 
 /** Headers that a datagram leaves with. */
 struct dp_headers {
@@ -44,6 +44,7 @@ struct dp_headers {
 /**
  * Edit a classified datagram's payload in place. Its old headers are lost.
  * @param f        Its frame. `off` and `len` become those of the payload alone.
+ * @param es       What it inserts may lie in the payload itself.
  * @param scratch  DP_SCRATCH_SIZE bytes.
  * @param out      Out: the edited payload; summed unless the datagram came without checksum.
  * @return 0, or -ENOSPC when it does not fit the buffer with DP_HEADERS_MAX bytes in front;

@@ -228,6 +228,41 @@ Test(rewrite, damage_stays_detectable)
 	cr_expect(!io_sums_right(b.f.buf + b.f.off, b.f.len));
 }
 
+/* A strict router's Route value becomes the Request-URI (RFC 3261 16.6 item 6): what is inserted
+ * lies in the payload. */
+Test(rewrite, inserts_the_payloads_own_bytes)
+{
+	static const uint32_t heads[] = { 0, 38, 60, 90, 128, 384 };
+	struct io_frame frame = { paths[0].src, paths[0].dst,     5062, 5060,
+				  text,         sizeof(text) - 1, 0,    0 };
+	struct dp_headers h = { endpoint(paths[0].from, 5060), endpoint(paths[0].to, 5070), 7, 0,
+				false };
+
+	for (size_t from = 0; from + 40 < sizeof(text); from += 7) {
+		for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+			static struct box b;
+			struct sip_edits es;
+			struct dp_payload pl;
+			uint8_t want[2048];
+			size_t len;
+
+			box_fill(&b, &frame, heads[i], 400);
+			sip_edits_init(&es);
+			sip_edits_add(&es, 7, 19, text + from, 33);
+			sip_edits_add(&es, 60, 0, "0123456789", 10);
+			sip_edits_add(&es, 90, 4, text + from + 3, 12);
+			len = (size_t)sip_edits_apply(&es, (const uint8_t *)text, sizeof(text) - 1,
+						      want, sizeof(want));
+			for (unsigned int k = 0; k < es.n; k += 2)
+				es.e[k].ins = b.buf + b.f.off + b.p.payload_off
+					      + (es.e[k].ins - (const uint8_t *)text);
+			cr_assert_eq(dp_rewrite_payload(&b.f, &b.p, &es, scratch, &pl), 0);
+			dp_rewrite_headers(&b.f, &pl, &h);
+			expect_packet(&b.f, &h, want, len, "own bytes");
+		}
+	}
+}
+
 Test(rewrite, no_room_changes_nothing)
 {
 	struct io_frame frame = { paths[0].src, paths[0].dst,     5062, 5060,
