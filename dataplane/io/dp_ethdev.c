@@ -1,0 +1,144 @@
+#include "dataplane/io/dp_ethdev.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_bus_vdev.h>
+#include <rte_dev.h>
+#include <rte_ethdev.h>
+
+#include "dataplane/io/dp_eal.h"
+
+#define RING_DEFAULT 1024
+
+/* A sentence about a device, with DPDK's own last error in it. */
+static int fail(const struct dp_ethdev_params *p, const char *what, int err, struct dp_failure *f)
+{
+	char last[256];
+
+	return dp_fail(f, "%s: device \"%s\" %s: %s%s", p->what, p->device, what, strerror(-err),
+		       dp_eal_last_error(last, sizeof(last)));
+}
+
+static int probe(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct dp_failure *f)
+{
+	struct rte_dev_iterator it;
+	uint16_t id;
+	char last[256];
+	int ret = rte_dev_probe(p->device);
+
+	if (ret != 0 && ret != -EEXIST)
+		return dp_fail(
+			f,
+			"%s: device \"%s\" cannot be opened%s; check that it exists, that its "
+			"driver is installed, that nobody else uses it, and that this user may",
+			p->what, p->device, dp_eal_last_error(last, sizeof(last)));
+	RTE_ETH_FOREACH_MATCHING_DEV(id, p->device, &it)
+	{
+		d->id = id;
+		d->open = true;
+		rte_eth_iterator_cleanup(&it);
+		return 0;
+	}
+	return dp_fail(f, "%s: device \"%s\" is no network device; correct `device:`", p->what,
+		       p->device);
+}
+
+static uint16_t power_of_two(uint16_t n)
+{
+	return n > 1 ? (uint16_t)(1u << (32 - __builtin_clz(n - 1u))) : 1;
+}
+
+static uint16_t ring_size(uint16_t wanted, uint16_t by_default)
+{
+	uint16_t n = wanted ? wanted : by_default ? by_default : RING_DEFAULT;
+
+	return power_of_two(n > 32768 ? 32768 : n);
+}
+
+static uint16_t least(uint16_t a, uint16_t b)
+{
+	return a < b ? a : b;
+}
+
+static int configure(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct dp_failure *f)
+{
+	const uint64_t rx_sums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+	struct rte_eth_dev_info info;
+	struct rte_eth_conf conf = { 0 };
+	int ret = rte_eth_dev_info_get(d->id, &info);
+
+	if (ret != 0)
+		return fail(p, "does not describe itself", ret, f);
+	d->n_queues = least(p->n_queues, least(info.max_rx_queues, info.max_tx_queues));
+	d->rx_ring = ring_size(p->rx_ring, info.default_rxportconf.ring_size);
+	d->tx_ring = ring_size(p->tx_ring, info.default_txportconf.ring_size);
+	if (info.if_index && !if_indextoname(info.if_index, d->netdev))
+		d->netdev[0] = '\0';
+	if (p->offloads && (info.rx_offload_capa & rx_sums) == rx_sums)
+		conf.rxmode.offloads |= rx_sums;
+	if (p->offloads && (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_UDP_CKSUM)) {
+		conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+		d->tx_udp_sum = true;
+	}
+	if (d->n_queues > 1 && info.flow_type_rss_offloads) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf =
+			(RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP) & info.flow_type_rss_offloads;
+	}
+	ret = rte_eth_dev_configure(d->id, d->n_queues, d->n_queues, &conf);
+	if (ret == 0)
+		ret = rte_eth_dev_adjust_nb_rx_tx_desc(d->id, &d->rx_ring, &d->tx_ring);
+	return ret == 0 ? 0 : fail(p, "cannot be configured", ret, f);
+}
+
+static int queues(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct dp_failure *f)
+{
+	unsigned int socket = (unsigned int)rte_eth_dev_socket_id(d->id);
+	struct rte_ether_addr mac;
+	int ret = 0;
+
+	for (uint16_t q = 0; q < d->n_queues && ret == 0; q++)
+		ret = rte_eth_rx_queue_setup(d->id, q, d->rx_ring, socket, NULL, p->pool);
+	for (uint16_t q = 0; q < d->n_queues && ret == 0; q++)
+		ret = rte_eth_tx_queue_setup(d->id, q, d->tx_ring, socket, NULL);
+	if (ret != 0)
+		return fail(p, "gives no queues (does another program use it?)", ret, f);
+	ret = rte_eth_macaddr_get(d->id, &mac);
+	if (ret != 0)
+		return fail(p, "has no MAC address", ret, f);
+	memcpy(d->mac, mac.addr_bytes, sizeof(d->mac));
+	return 0;
+}
+
+int dp_ethdev_open(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct dp_failure *f)
+{
+	*d = (struct dp_ethdev){ 0 };
+	if (probe(d, p, f) == 0 && configure(d, p, f) == 0 && queues(d, p, f) == 0)
+		return 0;
+	dp_ethdev_close(d);
+	return -1;
+}
+
+int dp_ethdev_start(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct dp_failure *f)
+{
+	int ret = rte_eth_dev_start(d->id);
+
+	return ret == 0 ? 0 : fail(p, "cannot be started", ret, f);
+}
+
+void dp_ethdev_close(struct dp_ethdev *d)
+{
+	struct rte_eth_dev_info info;
+	struct rte_device *dev = NULL;
+
+	if (!d->open)
+		return;
+	if (rte_eth_dev_info_get(d->id, &info) == 0)
+		dev = info.device;
+	rte_eth_dev_stop(d->id);
+	rte_eth_dev_close(d->id);
+	if (dev)
+		rte_dev_remove(dev);
+	d->open = false;
+}

@@ -1,0 +1,25 @@
+/*
+ * Packet buffers: one pool for all ports and workers, so that a packet crosses from any port to any
+ * other without a copy (AF_XDP sends in place only what lies in its own pool), and a small one of
+ * large buffers for what outgrows the others. Main thread to make and free; any worker allocates.
+ */
+#pragma once
+
+#include "dataplane/dp_region.h"
+#include "dataplane/io/dp_failure.h"
+
+struct rte_mempool;
+
+#define DP_POOL_LARGE_ROOM 65535 /* bytes of a large buffer: an mbuf counts in 16 bits */
+
+struct dp_pools {
+	struct rte_mempool *packets;
+	struct rte_mempool *large;
+};
+
+/** MiB that pools, rings and DPDK's own bookkeeping take. */
+uint32_t dp_pools_memory_mb(const struct dp_boot *boot);
+
+/** @return 0 or -1 with *f. */
+int dp_pools_open(struct dp_pools *p, const struct dp_boot *boot, struct dp_failure *f);
+void dp_pools_close(struct dp_pools *p);

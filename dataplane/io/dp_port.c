@@ -1,0 +1,234 @@
+#include "dataplane/io/dp_port.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/io/dp_eal_args.h"
+#include "dataplane/io/dp_netdev.h"
+
+#define MTU_DEFAULT       1500
+#define EXCEPTION_RX_RING 64
+#define EXCEPTION_TX_RING 256
+#define TAP_MTU_MAX       1500 /* net_tap of DPDK 22.11 drops longer packets */
+#define VHOST_NET         "/dev/vhost-net"
+
+/* The value of a device string's argument. @return whether it is there. */
+static bool device_argument(const char *device, const char *key, char *value, size_t size)
+{
+	size_t key_len = strlen(key);
+
+	for (const char *s = strchr(device, ','); s; s = strchr(s + 1, ',')) {
+		if (strncmp(s + 1, key, key_len) == 0 && s[1 + key_len] == '=') {
+			const char *v = s + 1 + key_len + 1;
+
+			snprintf(value, size, "%.*s", (int)strcspn(v, ","), v);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What no waiting mends. */
+static int check(const struct dp_boot_port *b, struct dp_failure *f)
+{
+	char iface[64];
+
+	if (b->vlan)
+		return dp_fail(f, "port %s: VLAN %u cannot be used yet; use an untagged port",
+			       b->name, b->vlan);
+	if (!dp_device_is_pci(b->device)
+	    && device_argument(b->device, "iface", iface, sizeof(iface))
+	    && strncmp(b->device, "net_tap", 7) != 0 && dp_netdev_index(iface) == 0)
+		return dp_fail(
+			f,
+			"port %s: device \"%s\": there is no network interface %s; create it, or "
+			"correct `device:`",
+			b->name, b->device, iface);
+	return 0;
+}
+
+static int set_mtu(struct dp_port *p, struct rte_mempool *pool, struct dp_failure *f)
+{
+	uint16_t now = p->dev.netdev[0] ? dp_netdev_mtu(p->dev.netdev) : MTU_DEFAULT;
+	uint16_t room = (uint16_t)(rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM);
+	int ret = 0;
+
+	p->mtu = p->boot->mtu ? p->boot->mtu : now;
+	if (p->mtu != now)
+		ret = rte_eth_dev_set_mtu(p->dev.id, p->mtu);
+	if (ret != 0)
+		return dp_fail(
+			f, "port %s: device \"%s\" refuses an MTU of %u: %s; choose another `mtu:`",
+			p->boot->name, p->boot->device, p->mtu, strerror(-ret));
+	p->frame_max = (uint16_t)(p->mtu + RTE_ETHER_HDR_LEN);
+	if (p->frame_max > room)
+		return dp_fail(
+			f,
+			"port %s: an MTU of %u is more than the %u bytes that packet buffers "
+			"have; set `mtu:` for the port",
+			p->boot->name, p->mtu, room);
+	return 0;
+}
+
+/* Neighbour discovery and routing daemons need multicast. */
+static void let_multicast_in(const struct dp_port *p)
+{
+	if (rte_eth_allmulticast_enable(p->dev.id) == 0)
+		return;
+	if (p->dev.netdev[0] && dp_netdev_set_allmulti(p->dev.netdev) == 0)
+		return;
+	if (rte_eth_promiscuous_enable(p->dev.id) != 0)
+		fprintf(stderr,
+			"port %s: the device cannot be told to receive multicast; IPv6 may "
+			"not work on it\n",
+			p->boot->name);
+}
+
+static int open_device(struct dp_port *p, const struct dp_boot *boot, struct rte_mempool *pool,
+		       struct dp_failure *f)
+{
+	char what[DP_NAME_SIZE + 8];
+	struct dp_ethdev_params params = {
+		.what = what,
+		.device = p->boot->device,
+		.n_queues = boot->n_workers,
+		.rx_ring = boot->rx_descriptors,
+		.tx_ring = boot->tx_descriptors,
+		.offloads = true,
+		.pool = pool,
+	};
+
+	snprintf(what, sizeof(what), "port %s", p->boot->name);
+	if (dp_ethdev_open(&p->dev, &params, f) != 0)
+		return -1;
+	if (p->dev.netdev[0]) {
+		if (dp_netdev_disable_ipv6(p->dev.netdev) == 1)
+			fprintf(stderr, "port %s: IPv6 switched off on %s, which is bypassed\n",
+				p->boot->name, p->dev.netdev);
+		dp_netdev_set_up(p->dev.netdev);
+	}
+	if (set_mtu(p, pool, f) != 0 || dp_ethdev_start(&p->dev, &params, f) != 0)
+		return -1;
+	let_multicast_in(p);
+	return 0;
+}
+
+static void exception_device(const struct dp_port *p, unsigned int index, bool vhost, char *device,
+			     size_t size)
+{
+	const uint8_t *m = p->dev.mac;
+
+	if (vhost)
+		snprintf(device, size,
+			 "virtio_user%u,path=" VHOST_NET ",queues=%u,queue_size=%u,iface=%s,"
+			 "mac=%02x:%02x:%02x:%02x:%02x:%02x",
+			 index, p->dev.n_queues, EXCEPTION_TX_RING, p->boot->name, m[0], m[1], m[2],
+			 m[3], m[4], m[5]);
+	else
+		snprintf(device, size, "net_tap%u,iface=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x",
+			 index, p->boot->name, m[0], m[1], m[2], m[3], m[4], m[5]);
+}
+
+static int open_exception(struct dp_port *p, unsigned int index, struct rte_mempool *pool,
+			  struct dp_failure *f)
+{
+	bool vhost = access(VHOST_NET, R_OK | W_OK) == 0;
+	char what[DP_NAME_SIZE + 24], device[256];
+	struct dp_ethdev_params params = {
+		.what = what,
+		.device = device,
+		.n_queues = p->dev.n_queues,
+		.rx_ring = EXCEPTION_RX_RING,
+		.tx_ring = EXCEPTION_TX_RING,
+		.pool = pool,
+	};
+	uint16_t mtu = p->mtu;
+
+	snprintf(what, sizeof(what), "exception netdev %s", p->boot->name);
+	if (dp_netdev_index(p->boot->name) != 0)
+		return dp_fail(
+			f,
+			"port %s: a network interface of that name exists already; remove it, "
+			"or give the port another `name:`",
+			p->boot->name);
+	exception_device(p, index, vhost, device, sizeof(device));
+	if (dp_ethdev_open(&p->exception, &params, f) != 0)
+		return -1;
+	if (p->exception.n_queues != p->dev.n_queues)
+		return dp_fail(f, "%s: has %u queues where %u are needed; use fewer workers", what,
+			       p->exception.n_queues, p->dev.n_queues);
+	if (!vhost && mtu > TAP_MTU_MAX) {
+		fprintf(stderr, "port %s: without " VHOST_NET " its netdev's MTU is %u\n",
+			p->boot->name, TAP_MTU_MAX);
+		mtu = TAP_MTU_MAX;
+	}
+	if (rte_eth_dev_set_mtu(p->exception.id, mtu) != 0)
+		dp_netdev_set_mtu(p->boot->name, mtu);
+	dp_netdev_set_mac(p->boot->name, p->dev.mac);
+	if (dp_ethdev_start(&p->exception, &params, f) != 0)
+		return -1;
+	dp_netdev_set_up(p->boot->name);
+	p->ifindex = dp_netdev_index(p->boot->name);
+	return 0;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+int dp_port_open(struct dp_port *p, const struct dp_boot *boot, unsigned int index,
+		 struct rte_mempool *pool, struct dp_failure *f)
+{
+	uint64_t end = now_ms() + DP_PORT_RETRY_MS;
+
+	*p = (struct dp_port){ .boot = &boot->ports[index] };
+	if (check(p->boot, f) != 0)
+		return -1;
+	for (;;) {
+		struct dp_failure this = { 0 };
+
+		if (open_device(p, boot, pool, &this) == 0
+		    && open_exception(p, index, pool, &this) == 0)
+			return 0;
+		dp_port_close(p);
+		if (now_ms() >= end)
+			return dp_fail(f, "%s", this.text);
+		usleep(50000);
+	}
+}
+
+void dp_port_close(struct dp_port *p)
+{
+	dp_ethdev_close(&p->exception);
+	dp_ethdev_close(&p->dev);
+	p->ifindex = 0;
+}
+
+bool dp_port_link_up(const struct dp_port *p)
+{
+	struct rte_eth_link link;
+
+	/* net_af_xdp and net_af_packet know nothing of the carrier of the netdev below them. */
+	if (p->dev.netdev[0])
+		return dp_netdev_running(p->dev.netdev);
+	return rte_eth_link_get_nowait(p->dev.id, &link) == 0 && link.link_status;
+}
+
+uint32_t dp_port_speed(const struct dp_port *p)
+{
+	struct rte_eth_link link;
+
+	if (rte_eth_link_get_nowait(p->dev.id, &link) != 0
+	    || link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN)
+		return 0;
+	return link.link_speed;
+}

@@ -1,0 +1,41 @@
+/*
+ * A configured port: its device, and the netdev by which the kernel keeps living on it. Main thread
+ * to open and close; workers use the device's queues and read the fields.
+ *
+ * The exception netdev carries the port's name and MAC. It is a virtio_user device on
+ * /dev/vhost-net where that exists, else a net_tap one. It is made when the port opens and is gone
+ * when the process is, however it ends.
+ */
+#pragma once
+
+#include "dataplane/dp_region.h"
+#include "dataplane/io/dp_ethdev.h"
+
+struct dp_port {
+	const struct dp_boot_port *boot; /* borrowed from the region */
+	struct dp_ethdev dev;
+	struct dp_ethdev exception; /* as many queues as dev */
+	uint16_t mtu;
+	uint16_t frame_max;   /* longest frame that may be given to dev */
+	unsigned int ifindex; /* of the exception netdev */
+};
+
+/**
+ * Open a port and its exception netdev. A predecessor that was just killed may still hold the
+ * device or the netdev's name: it is given DP_PORT_RETRY_MS to let go.
+ * @param p      Out.
+ * @param index  Of the port, in boot->ports.
+ * @param pool   Borrowed for the port's life.
+ * @return 0 or -1 with *f; nothing is left behind then.
+ */
+#define DP_PORT_RETRY_MS 1500
+int dp_port_open(struct dp_port *p, const struct dp_boot *boot, unsigned int index,
+		 struct rte_mempool *pool, struct dp_failure *f);
+
+/** Fine for one that is not open. */
+void dp_port_close(struct dp_port *p);
+
+bool dp_port_link_up(const struct dp_port *p);
+
+/** Speed in Mbit/s, 0 when unknown. */
+uint32_t dp_port_speed(const struct dp_port *p);

@@ -1,0 +1,36 @@
+/*
+ * How long a worker sleeps when its queues are empty: not at all for a while, then in growing
+ * steps, never longer than its receive ring takes to fill. Pure; one thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DP_REST_SPINS    32  /* empty rounds before the first sleep */
+#define DP_REST_FIRST_US 5   /* that sleep; each further one is twice as long */
+#define DP_REST_LEAST_US 50  /* bounds of the bound */
+#define DP_REST_MOST_US  200 /* also bounds how stale a worker's ack can be */
+
+struct dp_rest {
+	uint32_t empty;    /* rounds without a packet since the last one with */
+	uint32_t sleep_us; /* the last sleep's length */
+	uint32_t bound_us;
+	bool poll; /* never sleep */
+};
+
+/**
+ * @param ring   Smallest receive ring, in packets.
+ * @param mbps   Fastest link's speed; 0: unknown.
+ */
+void dp_rest_init(struct dp_rest *r, bool poll, uint32_t ring, uint32_t mbps);
+
+/** A round brought packets. */
+static inline void dp_rest_busy(struct dp_rest *r)
+{
+	r->empty = 0;
+	r->sleep_us = 0;
+}
+
+/** A round brought none. @return microseconds to sleep; 0: go on polling. */
+uint32_t dp_rest_next(struct dp_rest *r);

@@ -1,0 +1,320 @@
+#include "dataplane/io/dp_tx.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <rte_ethdev.h>
+
+#define TX_TRIES 2 /* a full ring is given one more chance, then the packet goes */
+
+/* The way out for one packet. */
+struct hop {
+	const struct dp_net_neigh *neigh; /* NULL: not resolved */
+	struct sip_ip ip;
+	unsigned int port;
+};
+
+static void send_event(struct dp_tx *t, enum dp_event_type type, unsigned int port,
+		       const struct sip_ip *ip)
+{
+	struct dp_event ev = { .time_ns = t->now_us * 1000, .type = type, .port = port };
+
+	memcpy(ev.ip, ip->b, sizeof(ev.ip));
+	dp_event_put(t->events, &ev);
+	t->count->events++;
+}
+
+static void hold_ask(void *arg, unsigned int port, const struct sip_ip *ip)
+{
+	send_event(arg, DP_EVENT_NEIGH_MISS, port, ip);
+}
+
+static void hold_expired(void *arg, void *packet)
+{
+	dp_tx_drop(arg, packet, DP_REASON_NEIGH_UNRESOLVED);
+}
+
+static struct dp_frame frame_of(struct rte_mbuf *m)
+{
+	return (struct dp_frame){ m->buf_addr, m->buf_len, m->data_off, m->data_len };
+}
+
+static void frame_put(struct rte_mbuf *m, const struct dp_frame *f)
+{
+	m->data_off = (uint16_t)f->off;
+	m->data_len = (uint16_t)f->len;
+	m->pkt_len = f->len;
+}
+
+static void queue_flush(struct dp_tx *t, struct dp_tx_queue *q, unsigned int port, bool kernel)
+{
+	struct dp_port_counters *c = &t->count->port[port];
+	uint64_t bytes = 0;
+	uint16_t sent = 0;
+
+	for (uint16_t i = 0; i < q->n; i++)
+		bytes += q->m[i]->pkt_len;
+	if (q->lock)
+		rte_spinlock_lock(q->lock);
+	for (int i = 0; i < TX_TRIES && sent < q->n; i++)
+		sent = (uint16_t)(sent
+				  + rte_eth_tx_burst(q->dev, q->queue, q->m + sent,
+						     (uint16_t)(q->n - sent)));
+	if (q->lock)
+		rte_spinlock_unlock(q->lock);
+	for (uint16_t i = sent; i < q->n; i++) {
+		bytes -= q->m[i]->pkt_len;
+		dp_tx_drop(t, q->m[i], kernel ? DP_REASON_KERNEL_FULL : DP_REASON_TX_FULL);
+	}
+	if (kernel) {
+		c->to_kernel += sent;
+	} else {
+		c->tx_packets += sent;
+		c->tx_bytes += bytes;
+		c->tx_dropped += (uint16_t)(q->n - sent);
+	}
+	q->n = 0;
+}
+
+static void wire_put(struct dp_tx *t, unsigned int port, struct rte_mbuf *m)
+{
+	struct dp_tx_queue *q = &t->port[port];
+
+	q->m[q->n++] = m;
+	if (q->n == DP_TX_BURST)
+		queue_flush(t, q, port, false);
+}
+
+/* Puts the Ethernet header in front of an IP packet and queues it. */
+static void ether_put(struct dp_tx *t, struct rte_mbuf *m, const struct dp_net_neigh *neigh)
+{
+	struct dp_frame f = frame_of(m);
+	uint16_t type = f.buf[f.off] >> 4 == 4 ? DP_ETHER_IPV4 : DP_ETHER_IPV6;
+
+	dp_rewrite_ether(&f, neigh->mac, t->ports[neigh->port].dev.mac, type);
+	frame_put(m, &f);
+	if (dp_used_touch(&t->used, neigh, t->now_us))
+		send_event(t, DP_EVENT_NEIGH_USED, neigh->port, &neigh->ip);
+	wire_put(t, neigh->port, m);
+}
+
+static void hold_ready(void *arg, void *packet, const struct dp_net_neigh *neigh)
+{
+	struct dp_tx *t = arg;
+
+	t->count->neigh_flushed++;
+	ether_put(t, packet, neigh);
+}
+
+int dp_tx_init(struct dp_tx *t, const struct dp_tx_params *p)
+{
+	struct dp_hold_ops ops = { hold_ask, hold_ready, hold_expired, t };
+
+	t->ports = p->ports;
+	t->n_ports = p->n_ports;
+	t->pools = p->pools;
+	t->count = &p->block->counters;
+	t->events = &p->block->events;
+	/* Workers start apart, so that their IDs do not meet soon. */
+	t->ipv4_id = (uint16_t)(p->worker * (65536 / p->n_workers));
+	for (unsigned int i = 0; i < p->n_ports; i++) {
+		const struct dp_port *port = &p->ports[i];
+		uint16_t q = (uint16_t)(p->worker % port->dev.n_queues);
+		bool shared = port->dev.n_queues < p->n_workers;
+
+		t->port[i] = (struct dp_tx_queue){ .dev = port->dev.id,
+						   .queue = q,
+						   .lock = shared ? &p->locks[i][q] : NULL };
+		t->kernel[i] = (struct dp_tx_queue){ .dev = port->exception.id, .queue = q };
+	}
+	t->hold = dp_hold_new(&ops);
+	return t->hold ? 0 : -ENOMEM;
+}
+
+void dp_tx_fini(struct dp_tx *t)
+{
+	dp_hold_free(t->hold);
+	t->hold = NULL;
+	dp_tx_flush(t);
+}
+
+void dp_tx_drop(struct dp_tx *t, struct rte_mbuf *m, enum dp_reason reason)
+{
+	t->count->reason[reason]++;
+	rte_pktmbuf_free(m);
+}
+
+void dp_tx_flush(struct dp_tx *t)
+{
+	for (unsigned int i = 0; i < t->n_ports; i++) {
+		if (t->port[i].n)
+			queue_flush(t, &t->port[i], i, false);
+		if (t->kernel[i].n)
+			queue_flush(t, &t->kernel[i], i, true);
+	}
+}
+
+void dp_tx_kernel(struct dp_tx *t, unsigned int port, struct rte_mbuf *m)
+{
+	struct dp_tx_queue *q = &t->kernel[port];
+
+	q->m[q->n++] = m;
+	if (q->n == DP_TX_BURST)
+		queue_flush(t, q, port, true);
+}
+
+void dp_tx_wire(struct dp_tx *t, unsigned int port, struct rte_mbuf *m)
+{
+	m->ol_flags = 0;
+	/* AF_XDP sends garbage for chained buffers, and copies without looking at the length. */
+	if (m->pkt_len > t->ports[port].frame_max + (uint32_t)RTE_VLAN_HLEN)
+		dp_tx_drop(t, m, DP_REASON_TOO_BIG);
+	else if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0)
+		dp_tx_drop(t, m, DP_REASON_NO_MBUF);
+	else
+		wire_put(t, port, m);
+}
+
+/* Route and neighbour of a destination. Returns DP_REASON_N or why there is none. */
+static enum dp_reason find_hop(const struct dp_tx *t, const struct sip_ip *to, struct hop *h)
+{
+	static const struct sip_ip on_link;
+	const struct dp_net_route *r = t->net ? dp_net_route(t->net, to) : NULL;
+
+	if (!r || r->unreachable || r->port >= t->n_ports)
+		return DP_REASON_NO_ROUTE;
+	h->ip = dp_ip_equal(&r->gateway, &on_link) ? *to : r->gateway;
+	h->port = r->port;
+	h->neigh = dp_net_neigh(t->net, r->port, &h->ip);
+	/* An address of ours is nobody's neighbour, and must not be asked for. */
+	if (!h->neigh && dp_net_own(t->net, &h->ip))
+		return DP_REASON_NO_ROUTE;
+	return DP_REASON_N;
+}
+
+static uint32_t mtu_of(const struct dp_tx *t, unsigned int port)
+{
+	const struct dp_net_port *np = (const void *)((const uint8_t *)t->net + t->net->ports);
+	uint32_t mtu = t->ports[port].mtu;
+
+	if (port < t->net->n_ports && np[port].mtu && np[port].mtu < mtu)
+		mtu = np[port].mtu;
+	return mtu;
+}
+
+/* Whether a packet can leave, and which way. Returns DP_REASON_N or why not. */
+static enum dp_reason way_out(const struct dp_tx *t, const struct steer_verdict *v,
+			      uint32_t payload_len, struct hop *h)
+{
+	uint32_t ip_len = dp_rewrite_ip_len(&v->to.ip, payload_len);
+	enum dp_reason reason;
+
+	if (ip_len > UINT16_MAX)
+		return DP_REASON_NO_ROOM;
+	if (dp_ip_is_v4(&v->from->at.ip) != dp_ip_is_v4(&v->to.ip))
+		return DP_REASON_NO_ROUTE;
+	reason = find_hop(t, &v->to.ip, h);
+	if (reason == DP_REASON_N && ip_len > mtu_of(t, h->port))
+		return DP_REASON_TOO_BIG;
+	return reason;
+}
+
+/* The payload is in place: headers, and off it goes, or waits. */
+static void finish(struct dp_tx *t, struct rte_mbuf *m, const struct dp_payload *pl,
+		   const struct dp_packet *p, const struct steer_verdict *v, const struct hop *h)
+{
+	struct dp_headers headers = {
+		.from = v->from->at,
+		.to = v->to,
+		.ipv4_id = t->ipv4_id++,
+		.tclass = p->tclass,
+		.offload = t->ports[h->port].dev.tx_udp_sum && !pl->summed,
+	};
+	struct dp_frame f = frame_of(m);
+	uint16_t type = dp_rewrite_headers(&f, pl, &headers);
+
+	frame_put(m, &f);
+	m->ol_flags = 0;
+	if (headers.offload) {
+		m->ol_flags = RTE_MBUF_F_TX_UDP_CKSUM
+			      | (type == DP_ETHER_IPV4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+		m->l2_len = DP_ETHER_LEN;
+		m->l3_len = type == DP_ETHER_IPV4 ? DP_IPV4_LEN : DP_IPV6_LEN;
+	}
+	if (h->neigh) {
+		ether_put(t, m, h->neigh);
+		return;
+	}
+	if (dp_hold_put(t->hold, h->port, &h->ip, m, t->now_us) == 0)
+		t->count->neigh_held++;
+	else
+		dp_tx_drop(t, m, DP_REASON_NEIGH_UNRESOLVED);
+}
+
+/* A large buffer with room for headers and len bytes behind, or NULL. */
+static struct rte_mbuf *large(struct dp_tx *t, uint32_t len)
+{
+	if (len > DP_POOL_LARGE_ROOM - DP_HEADERS_MAX)
+		return NULL;
+	return rte_pktmbuf_alloc(t->pools.large);
+}
+
+/* What does not fit its own buffer is composed in a large one. */
+static void forward_large(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,
+			  const struct steer_verdict *v, const struct hop *h)
+{
+	uint32_t len = (uint32_t)sip_edits_len(&v->edits, p->payload_len);
+	struct rte_mbuf *big = large(t, len);
+	struct dp_payload pl = { .off = DP_HEADERS_MAX, .len = len };
+
+	if (!big) {
+		dp_tx_drop(t, m, DP_REASON_NO_MBUF);
+		return;
+	}
+	sip_edits_apply(&v->edits, rte_pktmbuf_mtod_offset(m, const uint8_t *, p->payload_off),
+			p->payload_len, (uint8_t *)big->buf_addr + pl.off, len);
+	rte_pktmbuf_free(m);
+	finish(t, big, &pl, p, v, h);
+}
+
+void dp_tx_forward(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,
+		   const struct steer_verdict *v)
+{
+	struct hop h;
+	enum dp_reason reason =
+		way_out(t, v, (uint32_t)sip_edits_len(&v->edits, p->payload_len), &h);
+	struct dp_frame f = frame_of(m);
+	struct dp_payload pl;
+
+	if (reason != DP_REASON_N) {
+		dp_tx_drop(t, m, reason);
+		return;
+	}
+	if (dp_rewrite_payload(&f, p, &v->edits, t->scratch, &pl) != 0)
+		forward_large(t, m, p, v, &h);
+	else
+		finish(t, m, &pl, p, v, &h);
+}
+
+void dp_tx_answer(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,
+		  const struct steer_verdict *v)
+{
+	struct dp_payload pl = { .off = DP_HEADERS_MAX, .len = v->answer_len };
+	struct hop h;
+	enum dp_reason reason = way_out(t, v, v->answer_len, &h);
+
+	if (reason == DP_REASON_N && pl.off + pl.len > m->buf_len) {
+		rte_pktmbuf_free(m);
+		m = large(t, pl.len);
+		if (!m) {
+			t->count->reason[DP_REASON_NO_MBUF]++;
+			return;
+		}
+	}
+	if (reason != DP_REASON_N) {
+		dp_tx_drop(t, m, reason);
+		return;
+	}
+	memcpy((uint8_t *)m->buf_addr + pl.off, v->answer, v->answer_len);
+	finish(t, m, &pl, p, v, &h);
+}

@@ -1,0 +1,79 @@
+/*
+ * Egress: a verdict carried out on its packet, the way to the next hop, and the queues that leave
+ * at each burst's end. One per worker; only that worker's thread.
+ *
+ * Every function that takes an mbuf consumes it: sent, held or dropped with a counted reason.
+ */
+#pragma once
+
+#include <rte_mbuf.h>
+#include <rte_spinlock.h>
+
+#include "dataplane/dp_net.h"
+#include "dataplane/io/dp_classify.h"
+#include "dataplane/io/dp_hold.h"
+#include "dataplane/io/dp_pools.h"
+#include "dataplane/io/dp_port.h"
+#include "dataplane/io/dp_rewrite.h"
+#include "dataplane/io/dp_used.h"
+#include "dataplane/steer/steer.h"
+
+#define DP_TX_BURST 64
+
+/** Packets that wait for the burst's end. */
+struct dp_tx_queue {
+	uint16_t dev, queue; /* of DPDK */
+	uint16_t n;
+	rte_spinlock_t *lock; /* NULL: no other worker sends on this queue */
+	struct rte_mbuf *m[DP_TX_BURST];
+};
+
+struct dp_tx {
+	const struct dp_port *ports; /* borrowed */
+	unsigned int n_ports;
+	struct dp_pools pools; /* borrowed */
+	struct dp_worker_counters *count;
+	struct dp_event_ring *events;
+	struct dp_hold *hold;
+	const struct dp_net *net; /* of this burst */
+	uint64_t now_us;
+	uint16_t ipv4_id;
+	struct dp_tx_queue port[DP_MAX_PORTS];
+	struct dp_tx_queue kernel[DP_MAX_PORTS];
+	struct dp_used used;
+	uint8_t scratch[DP_SCRATCH_SIZE];
+};
+
+struct dp_tx_params {
+	unsigned int worker, n_workers;
+	const struct dp_port *ports;
+	unsigned int n_ports;
+	struct dp_pools pools;
+	struct dp_worker_block *block;
+	rte_spinlock_t (*locks)[DP_MAX_WORKERS]; /* [port][queue], for queues that workers share */
+};
+
+/** @return 0 or -ENOMEM. */
+int dp_tx_init(struct dp_tx *t, const struct dp_tx_params *p);
+
+/** What is still held is dropped and counted. */
+void dp_tx_fini(struct dp_tx *t);
+
+/** Edit and send a datagram as a verdict of STEER_FORWARD says. */
+void dp_tx_forward(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,
+		   const struct steer_verdict *v);
+
+/** Send a verdict's answer in place of the request that lies in the mbuf. */
+void dp_tx_answer(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,
+		  const struct steer_verdict *v);
+
+/** To the kernel, by the port's exception netdev, as it is. */
+void dp_tx_kernel(struct dp_tx *t, unsigned int port, struct rte_mbuf *m);
+
+/** From the kernel to the wire, as it is. */
+void dp_tx_wire(struct dp_tx *t, unsigned int port, struct rte_mbuf *m);
+
+void dp_tx_drop(struct dp_tx *t, struct rte_mbuf *m, enum dp_reason reason);
+
+/** Hand everything to the devices. */
+void dp_tx_flush(struct dp_tx *t);

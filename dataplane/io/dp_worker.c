@@ -1,0 +1,355 @@
+#include "dataplane/io/dp_worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_prefetch.h>
+
+#include "dataplane/io/dp_rest.h"
+#include "dataplane/io/dp_tx.h"
+
+#define BURST        32
+#define TICK_US      10000 /* timers, heartbeat */
+#define LIMITED      4096  /* sources whose own answers are metered at a time */
+#define PREFETCH_LEN 128   /* headers and the start line */
+
+/* A queue that this worker receives from, and the exception queue beside it. */
+struct source {
+	uint8_t port;
+	uint16_t queue;
+	uint16_t dev, exception; /* of DPDK */
+};
+
+struct dp_worker {
+	struct dp_shared *shared;
+	struct dp_worker_block *block;
+	struct dp_worker_counters *count;
+	unsigned int index;
+	uint8_t verify; /* enum dp_checksums */
+	struct dp_view view;
+	struct steer *steer;
+	unsigned int n_sources;
+	struct source sources[DP_MAX_PORTS];
+	uint64_t now_us;
+	uint64_t ticked_us;
+	uint32_t links; /* as last told to control */
+	struct dp_rest rest;
+	struct dp_packet packets[BURST];
+	struct steer_verdict verdict;
+	struct dp_tx tx;
+};
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void find_sources(struct dp_worker *w)
+{
+	for (unsigned int i = 0; i < w->shared->n_ports; i++) {
+		const struct dp_port *p = &w->shared->ports[i];
+
+		if (w->index < p->dev.n_queues)
+			w->sources[w->n_sources++] =
+				(struct source){ .port = (uint8_t)i,
+						 .queue = (uint16_t)w->index,
+						 .dev = p->dev.id,
+						 .exception = p->exception.id };
+	}
+}
+
+static void find_rest(struct dp_worker *w)
+{
+	uint32_t ring = UINT32_MAX, mbps = 0;
+
+	for (unsigned int i = 0; i < w->shared->n_ports; i++) {
+		const struct dp_port *p = &w->shared->ports[i];
+		uint32_t speed = dp_port_speed(p);
+
+		ring = p->dev.rx_ring < ring ? p->dev.rx_ring : ring;
+		mbps = speed > mbps ? speed : mbps;
+	}
+	dp_rest_init(&w->rest, w->shared->region->boot.idle == DP_IDLE_POLL, ring, mbps);
+}
+
+static int make_steer(struct dp_worker *w)
+{
+	const struct dp_region *r = w->shared->region;
+	struct steer_params p = {
+		.worker = (uint16_t)w->index,
+		.n_records = r->boot.n_records,
+		.n_challenges = r->boot.n_challenges,
+		.n_limits = LIMITED,
+		.record_hold_ms = r->boot.record_hold_ms,
+		.seed = rte_rdtsc() ^ (uint64_t)w->index << 56,
+		.counters = w->count,
+		.members = w->block->members,
+		.events = &w->block->events,
+		.pair_words = r->pair_words,
+	};
+
+	w->steer = steer_new(&p);
+	return w->steer ? 0 : -1;
+}
+
+struct dp_worker *dp_worker_new(struct dp_shared *shared, unsigned int index, struct dp_failure *f)
+{
+	struct dp_worker *w = aligned_alloc(DP_CACHE_LINE, (sizeof(*w) + DP_CACHE_LINE - 1)
+								   / DP_CACHE_LINE * DP_CACHE_LINE);
+	struct dp_tx_params tx = {
+		.worker = index,
+		.n_workers = shared->region->boot.n_workers,
+		.ports = shared->ports,
+		.n_ports = shared->n_ports,
+		.pools = shared->pools,
+		.block = dp_region_worker(shared->region, index),
+		.locks = shared->locks,
+	};
+
+	if (w) {
+		memset(w, 0, sizeof(*w));
+		w->shared = shared;
+		w->block = tx.block;
+		w->count = &tx.block->counters;
+		w->index = index;
+		w->verify = shared->region->boot.verify_checksums;
+		find_sources(w);
+		find_rest(w);
+	}
+	if (!w || dp_tx_init(&w->tx, &tx) != 0 || make_steer(w) != 0) {
+		dp_worker_free(w);
+		dp_fail(f,
+			"worker %u: no memory for its tables; lower the number of records, or add "
+			"memory",
+			index);
+		return NULL;
+	}
+	return w;
+}
+
+void dp_worker_free(struct dp_worker *w)
+{
+	if (!w)
+		return;
+	dp_tx_fini(&w->tx);
+	steer_free(w->steer);
+	free(w);
+}
+
+/* Whether the checksums are right, as the device or we say. Returns DP_REASON_N or what is wrong.
+ */
+static enum dp_reason judge_sums(const struct dp_worker *w, const struct rte_mbuf *m,
+				 const struct dp_packet *p)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint64_t ip = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+	uint64_t l4 = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+
+	if (w->verify == DP_CHECKSUMS_NEVER)
+		return DP_REASON_N;
+	if (w->verify == DP_CHECKSUMS_ALWAYS)
+		ip = l4 = 0;
+	if (ip == RTE_MBUF_F_RX_IP_CKSUM_BAD
+	    || (ip != RTE_MBUF_F_RX_IP_CKSUM_GOOD && !dp_classify_ip_sum(frame, p)))
+		return DP_REASON_IP_CHECKSUM;
+	/* A device may call an absent checksum bad: only our own word counts against a packet. */
+	if (l4 != RTE_MBUF_F_RX_L4_CKSUM_GOOD && !dp_classify_udp_sum(frame, p))
+		return DP_REASON_UDP_CHECKSUM;
+	return DP_REASON_N;
+}
+
+static enum dp_reason judge(const struct dp_worker *w, const struct rte_mbuf *m,
+			    const struct dp_packet *p)
+{
+	if (p->reason != DP_REASON_N)
+		return p->reason;
+	/* Ours, or a subnet's broadcast address: whoever wrote that wants us to answer ourselves.
+	 */
+	if (w->view.net && dp_net_own(w->view.net, &p->src.ip))
+		return DP_REASON_SRC_MULTICAST;
+	return judge_sums(w, m, p);
+}
+
+/* A datagram for a listener. */
+static void handle_sip(struct dp_worker *w, struct rte_mbuf *m, const struct dp_packet *p,
+		       const struct dp_listener *l)
+{
+	struct steer_verdict *v = &w->verdict;
+	enum dp_reason reason = judge(w, m, p);
+	struct steer_in in = {
+		.buf = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->payload_off),
+		.len = p->payload_len,
+		.src = p->src,
+		.dst = p->dst,
+		.listener = l,
+		.dst_multicast = p->multicast,
+	};
+
+	if (reason != DP_REASON_N) {
+		dp_tx_drop(&w->tx, m, reason);
+		return;
+	}
+	steer_message(w->steer, &in, v);
+	switch (v->action) {
+	case STEER_FORWARD: dp_tx_forward(&w->tx, m, p, v); break;
+	case STEER_ANSWER: dp_tx_answer(&w->tx, m, p, v); break;
+	default: rte_pktmbuf_free(m); break; /* steer has counted why */
+	}
+}
+
+static void classify_burst(struct dp_worker *w, struct rte_mbuf **m, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], const void *));
+		rte_prefetch0(rte_pktmbuf_mtod_offset(m[i], const void *, PREFETCH_LEN / 2));
+	}
+	for (uint16_t i = 0; i < n; i++)
+		dp_classify(rte_pktmbuf_mtod(m[i], const uint8_t *), m[i]->data_len,
+			    &w->packets[i]);
+}
+
+static void handle_burst(struct dp_worker *w, const struct source *s, struct rte_mbuf **m,
+			 uint16_t n)
+{
+	const struct dp_cfg *cfg = w->view.cfg;
+	uint64_t bytes = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		bytes += m[i]->pkt_len;
+		/* The parser wants flat bytes. What does not fit one buffer is no datagram that we
+		 * could take whole: classify calls it too short. */
+		if (m[i]->nb_segs > 1)
+			rte_pktmbuf_linearize(m[i]);
+	}
+	classify_burst(w, m, n);
+	if (cfg)
+		steer_begin(w->steer, cfg, w->now_us);
+	for (uint16_t i = 0; i < n; i++) {
+		const struct dp_packet *p = &w->packets[i];
+		const struct dp_listener *l = NULL;
+
+		if (cfg && p->kind != DP_PACKET_OTHER)
+			l = dp_cfg_listener_at(cfg, &p->dst);
+		if (l)
+			handle_sip(w, m[i], p, l);
+		else
+			dp_tx_kernel(&w->tx, s->port, m[i]);
+	}
+	w->count->port[s->port].rx_packets += n;
+	w->count->port[s->port].rx_bytes += bytes;
+}
+
+/* One round over all queues. Returns how many packets there were. */
+static unsigned int round_of_bursts(struct dp_worker *w)
+{
+	struct rte_mbuf *m[BURST];
+	unsigned int total = 0;
+
+	for (unsigned int i = 0; i < w->n_sources; i++) {
+		const struct source *s = &w->sources[i];
+		uint16_t n = rte_eth_rx_burst(s->dev, s->queue, m, BURST);
+		uint16_t k;
+
+		w->count->polls++;
+		if (n) {
+			w->count->bursts++;
+			w->count->packets += n;
+			handle_burst(w, s, m, n);
+		}
+		k = rte_eth_rx_burst(s->exception, s->queue, m, BURST);
+		for (uint16_t j = 0; j < k; j++)
+			dp_tx_wire(&w->tx, s->port, m[j]);
+		w->count->port[s->port].from_kernel += k;
+		total += n + k;
+	}
+	return total;
+}
+
+static void tell_links(struct dp_worker *w)
+{
+	uint32_t now = atomic_load_explicit(&w->shared->links, memory_order_relaxed);
+	uint32_t changed = now ^ w->links;
+
+	for (uint32_t i = 0; changed >> i; i++) {
+		struct dp_event ev = { .time_ns = w->now_us * 1000,
+				       .type = DP_EVENT_LINK,
+				       .port = i,
+				       .value = now >> i & 1 };
+
+		if (changed >> i & 1) {
+			dp_event_put(&w->block->events, &ev);
+			w->count->events++;
+		}
+	}
+	w->links = now;
+}
+
+static void tick(struct dp_worker *w)
+{
+	if (w->now_us - w->ticked_us < TICK_US)
+		return;
+	w->ticked_us = w->now_us;
+	atomic_store_explicit(&w->block->heartbeat_ns, w->now_us * 1000, memory_order_relaxed);
+	steer_tick(w->steer, w->now_us);
+	dp_hold_tick(w->tx.hold, w->now_us);
+	if (w->index == 0)
+		tell_links(w);
+}
+
+/* The clock, and what depends on the snapshot. Nothing of an older one is in use here. */
+static void begin_round(struct dp_worker *w)
+{
+	bool changed = dp_region_quiesce(w->shared->region, w->index, &w->view);
+
+	w->now_us = monotonic_ns() / 1000;
+	w->tx.now_us = w->now_us;
+	w->tx.net = w->view.net;
+	if (changed && w->view.net)
+		dp_hold_flush(w->tx.hold, w->view.net);
+	tick(w);
+}
+
+static void take_rest(struct dp_worker *w)
+{
+	uint32_t us = dp_rest_next(&w->rest);
+
+	if (us == 0) {
+		rte_pause();
+		return;
+	}
+	w->count->sleeps++;
+	nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL);
+}
+
+int dp_worker_main(void *arg)
+{
+	struct dp_worker *w = arg;
+
+	/* Sleeps of a few microseconds shall not take 50 more. */
+	prctl(PR_SET_TIMERSLACK, 1);
+	w->block->tsc_hz = rte_get_tsc_hz();
+	dp_region_online(w->shared->region, w->index, &w->view);
+	while (!atomic_load_explicit(&w->shared->quit, memory_order_relaxed)) {
+		uint64_t start = rte_rdtsc();
+		unsigned int n;
+
+		begin_round(w);
+		n = round_of_bursts(w);
+		dp_tx_flush(&w->tx);
+		if (n) {
+			w->count->busy_cycles += rte_rdtsc() - start;
+			dp_rest_busy(&w->rest);
+		} else {
+			take_rest(w);
+		}
+	}
+	dp_region_offline(w->shared->region, w->index, &w->view);
+	return 0;
+}
