@@ -136,6 +136,8 @@ int dp_link_recv(int sock, struct dp_link_hello *hello, int *memfd, int timeout_
 
 	*memfd = -1;
 	memset(hello, 0, sizeof(*hello));
+	if (sock < 0)
+		return -EBADF; /* poll() would wait */
 	err = wait_readable(sock, timeout_ms);
 	if (err != 0)
 		return err;

@@ -33,7 +33,9 @@ struct dp_link_hello {
 int dp_link_send(int sock, int memfd);
 
 /**
- * Receive a hello, waiting at most timeout_ms.
+ * Receive a hello, waiting at most timeout_ms (negative: without end).
+ * @param hello  Out: zeros on failure, but with -EPROTO what came if its magic was right, so that
+ *               the other's layout and version can be named.
  * @param memfd  Out: the attached descriptor, owned by the caller, or -1.
  * @return 0; -ETIMEDOUT; -ECONNRESET when the peer is gone; -EPROTO when it speaks another layout
  * or nonsense.

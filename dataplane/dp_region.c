@@ -30,6 +30,8 @@ _Static_assert(offsetof(struct dp_region, pair_words) % DP_CACHE_LINE == 0, "rea
 _Static_assert(offsetof(struct dp_worker_block, ack) == 0, "a line of its own");
 _Static_assert(offsetof(struct dp_worker_block, heartbeat_ns) % DP_CACHE_LINE == 0, "own line");
 _Static_assert(offsetof(struct dp_worker_block, counters) % DP_CACHE_LINE == 0, "own line");
+_Static_assert(offsetof(struct dp_worker_block, events.ev) % DP_CACHE_LINE == 0, "own line each");
+_Static_assert(sizeof(struct dp_worker_block) % DP_CACHE_LINE == 0, "no line of two workers");
 _Static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2,
 	       "atomics are shared between processes: no hidden locks");
 

@@ -210,16 +210,16 @@ struct dp_worker_counters {
 
 /** One worker's block. Its parts lie on cache lines of their own. */
 struct dp_worker_block {
-	_Atomic uint64_t ack; /* dataplane: wo, control: ro; DP_ACK_OFFLINE when offline */
+	_Alignas(DP_CACHE_LINE) _Atomic uint64_t
+		ack; /* dataplane: wo, control: ro; DP_ACK_OFFLINE when offline */
 	uint8_t pad0[DP_CACHE_LINE - 8];
 	_Atomic uint64_t heartbeat_ns; /* dataplane: wo; CLOCK_MONOTONIC of the last loop, at most
 					  every 10 ms */
 	uint64_t tsc_hz;
 	uint8_t pad1[DP_CACHE_LINE - 16];
 	struct dp_worker_counters counters;
-	uint8_t pad2[DP_CACHE_LINE];
-	struct dp_event_ring events;
-	struct dp_member_counters
+	_Alignas(DP_CACHE_LINE) struct dp_event_ring events;
+	_Alignas(DP_CACHE_LINE) struct dp_member_counters
 		members[DP_MAX_MEMBERS]; /* sparse: pages come into being when touched */
 };
 

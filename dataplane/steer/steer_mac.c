@@ -108,13 +108,14 @@ static inline void hash_bytes(struct hasher *h, const uint8_t *p, size_t len, un
 	size_t words = len / 8;
 	unsigned int rest = len % 8;
 	unsigned int bits = h->bits;
-	const uint8_t *end = p + 8 * words;
+	const uint8_t *end;
 	uint64_t tail;
 
 	if (words == 0) {
 		hash_few(h, few_bytes(p, rest), rest, c_rounds);
 		return;
 	}
+	end = p + 8 * words;
 	/* The last eight bytes, without those that belong to the last whole word. */
 	tail = rest > 0 ? load64(p + len - 8) >> (64 - 8 * rest) : 0;
 	h->len += 8 * words;

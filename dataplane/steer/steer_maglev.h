@@ -28,7 +28,7 @@ struct steer_maglev_entry {
 uint32_t steer_maglev_size(const struct steer_maglev_entry *e, size_t n);
 
 /**
- * Fill a table. Shares are in proportion to weights, to within one slot and a half.
+ * Fill a table. Shares are in proportion to weights; equal weights differ by one slot at most.
  * @param table    Out: u16[size].
  * @param size     A prime, at most STEER_MAGLEV_SIZE.
  * @return         0, -EINVAL (n or a weight is 0, too many entries, size is no such prime),
