@@ -51,6 +51,7 @@ struct steer_routes {
 	/* What our own values say. Each pass of the dialog-forming request through us left one or
 	 * two values with one cookie: a crossing from clients to members or back. */
 	unsigned int n_crossings;
+	bool first_outward;             /* what the cookie of the first one says */
 	bool outward;                   /* the cookie of one of them says outward */
 	struct steer_cookie cookie;     /* of the last crossing, its first value */
 	const struct dp_pair *pair;     /* that it names */
@@ -159,6 +160,8 @@ void steer_to_tag(const struct dp_secret *key, const struct sip_msg *m, char *ou
 /* steer_route.c */
 /** Fills c->routes and c->uri. @return 0, or -EINVAL: a Route value that is needed is malformed. */
 int steer_routes_scan(struct steer_ctx *c);
+/** Whether the way that our own values describe ends among clients, not members. */
+bool steer_routes_end_at_client(const struct steer_ctx *c);
 /** The edits that routing needs: Request-URI and Route. @return 0 or negative errno. */
 int steer_routes_edit(struct steer_ctx *c);
 

@@ -4,6 +4,7 @@
  */
 #include "dataplane/steer/steer_internal.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* What the next hop, Route or Request-URI, names. */
@@ -20,7 +21,9 @@ static void find_next(const struct steer_ctx *c, struct next *n)
 {
 	uint16_t number;
 
-	*n = (struct next){ .uri = &c->uri };
+	*n = (struct next){ .uri = &c->uri, .error = -EINVAL };
+	if (c->routes.next_own)
+		return; /* for the server in between: the cookie says which */
 	if (c->routes.has_next) {
 		n->uri = &c->routes.next;
 		n->is_route = true;
@@ -65,8 +68,7 @@ static int follow_outward(struct steer_ctx *c, struct steer_hop *hop, const stru
 	const struct steer_routes *r = &c->routes;
 	struct dp_endpoint to = { .transport = DP_UDP };
 
-	/* An even number of crossings ends among clients; the last one knows the one to meet. */
-	if (r->n_crossings % 2 == 0 && r->has_flow && !n->member) {
+	if (r->has_flow && !n->member && steer_routes_end_at_client(c)) {
 		to.ip = r->flow.ip;
 		to.port = r->flow.port;
 		return hop_to_client(c, hop, &to, &r->flow) ? 1 : -1;

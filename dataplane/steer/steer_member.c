@@ -63,11 +63,27 @@ bool steer_hop_to_member(struct steer_ctx *c, struct steer_hop *hop, const struc
 	hop->to_member = true;
 	hop->number = steer_member_number(c->cfg, pair, m);
 	hop->from = steer_member_listener(c, pair, &m->at.ip);
+	if (m->at.port == 0 || dp_ip_is_unanswerable(&m->at.ip)) {
+		steer_answer_503(c, c->service->map_503, "the member has no address yet");
+		return false;
+	}
 	if (hop->from)
 		return true;
 	steer_answer(c, 500, "No Local Address Of The Server's Family", NULL,
 		     DP_REASON_REQ_UNROUTABLE, "no listener of the member's address family");
 	return false;
+}
+
+/* What follows a record leaves from where its request left: our Via is to be the same. */
+static void keep_listener(const struct steer_ctx *c, struct steer_hop *hop)
+{
+	const struct dp_listener *l;
+
+	if (hop->from->key == c->t.record->listener)
+		return;
+	l = dp_cfg_listener_by_key(c->cfg, c->t.record->listener);
+	if (l && dp_ip_is_v4(&l->at.ip) == dp_ip_is_v4(&hop->to.ip))
+		hop->from = l;
 }
 
 /* A request whose member has already been chosen: CANCEL, the ACK of a non-2xx and
@@ -149,8 +165,12 @@ bool steer_choose_member(struct steer_ctx *c, struct steer_hop *hop, const struc
 	const struct dp_member *m = recorded(c, hop, pair, word);
 
 	hop->pair = pair;
-	if (m)
-		return steer_hop_to_member(c, hop, pair, m);
+	if (m) {
+		if (!steer_hop_to_member(c, hop, pair, m))
+			return false;
+		keep_listener(c, hop);
+		return true;
+	}
 	/* In-dialog requests, ACK and CANCEL are never answered from here while a member may still
 	 * get them. */
 	if ((word & DP_WORD_OUT_OF_SERVICE) && !c->in_dialog && c->m->method != SIP_METHOD_ACK

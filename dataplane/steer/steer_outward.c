@@ -42,8 +42,7 @@ static bool find_target(struct steer_ctx *c, struct steer_hop *hop)
 	const struct steer_routes *r = &c->routes;
 	int e;
 
-	/* An odd number of crossings, or a Path value, ends among clients. */
-	if (r->has_flow && (r->n_crossings == 0 || r->n_crossings % 2 == 1)) {
+	if (r->has_flow && steer_routes_end_at_client(c)) {
 		hop->to = (struct dp_endpoint){ .ip = r->flow.ip,
 						.port = r->flow.port,
 						.transport = DP_UDP };

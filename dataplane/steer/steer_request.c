@@ -78,18 +78,21 @@ static bool check_route_and_hops(struct steer_ctx *c)
 	return true;
 }
 
-/* OPTIONS whose Request-URI is the appliance: no user, no Route beyond us (RFC 3261 11). */
+/* OPTIONS whose Request-URI is the appliance: our address or name, no user, no Route beyond us (RFC
+ * 3261 11). Without a port, our address is ours whatever port it was sent to. */
 static bool is_own_options(const struct steer_ctx *c)
 {
+	uint16_t port = c->in->listener->at.port;
 	const struct sip_uri *u = &c->uri;
 
 	if (c->m->method != SIP_METHOD_OPTIONS || u->has_user || u->scheme != SIP_SCHEME_SIP
 	    || c->routes.has_next)
 		return false;
-	if (steer_own_uri(c, u))
+	if (steer_own_listener(c, u->host, u->port))
 		return true;
-	/* Without a port, our address is ours whatever port it was sent to. */
-	return u->port == 0 && steer_own_listener(c, u->host, c->in->listener->at.port);
+	if (u->port == 0 && steer_own_listener(c, u->host, port))
+		return true;
+	return (u->port == 0 || u->port == port) && steer_own_name(c, u->host);
 }
 
 static bool check_limits(struct steer_ctx *c)

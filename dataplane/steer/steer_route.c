@@ -44,7 +44,8 @@ static void take_cookie(struct steer_ctx *c, const struct steer_cookie *k)
 		return;
 	if (r->n_crossings > 0 && same_crossing(&r->cookie, k))
 		return; /* the second value of one crossing */
-	r->n_crossings++;
+	if (r->n_crossings++ == 0)
+		r->first_outward = k->direction == STEER_OUTWARD;
 	r->outward |= k->direction == STEER_OUTWARD;
 	r->cookie = *k;
 	r->pair = pair;
@@ -162,6 +163,21 @@ int steer_routes_scan(struct steer_ctx *c)
 	if (c->uri.params.len)
 		check_maddr(c);
 	return 0;
+}
+
+/**
+ * All crossings of one request are travelled the same way round: as the dialog-forming request did,
+ * or against it; the sender and the first cookie tell. On the way of an inward one lie the
+ * members, against it the clients; of an outward one the other way round.
+ */
+bool steer_routes_end_at_client(const struct steer_ctx *c)
+{
+	const struct steer_routes *r = &c->routes;
+	bool forth = r->first_outward == (c->source != NULL);
+
+	if (r->n_crossings == 0)
+		return c->source != NULL;
+	return forth == (r->cookie.direction == STEER_OUTWARD);
 }
 
 /* ---- Edits ---- */
