@@ -178,6 +178,10 @@ static bool match(const struct bench *b, const char *pattern, const char *s, con
 			n = strcspn(pattern, "}");
 			snprintf(token, sizeof(token), "%.*s", (int)n - 1, pattern + 1);
 			pattern += n;
+			if (strcmp(token, "*") == 0 && pattern[1] == '\0') {
+				*end = s + strcspn(s, "\r");
+				return true;
+			}
 			if (strcmp(token, "*") == 0) {
 				for (const char *at = s;; at++) {
 					if (match(b, pattern + 1, at, end))
@@ -337,8 +341,9 @@ void bench_reply_text(const struct bench *b, char *out, unsigned int status, con
 		      const char *more)
 {
 	struct out o = { .p = out };
-	const char *to = bench_header(b->out, "To", 0);
+	char to[1024];
 
+	snprintf(to, sizeof(to), "%s", bench_header(b->out, "To", 0));
 	put(&o, "SIP/2.0 %u Reason\r\n", status);
 	put_all(&o, b->out, "Via");
 	put_all(&o, b->out, "Record-Route");
