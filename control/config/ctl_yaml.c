@@ -7,6 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define DEPTH_MAX   32
+#define ANCHORS_MAX 1000
+
 /* ---- Syntax errors */
 
 /** What libyaml says, and what it most often means. */
@@ -71,7 +74,8 @@ static void add_syntax_error(const yaml_parser_t *p, const char *text, size_t le
 	const char *remedy = remedy_for(p->problem);
 	char began[80] = "";
 
-	if (!remedy && p->problem_mark.index < len)
+	if (strcmp(p->problem, "found character that cannot start any token") == 0
+	    && p->problem_mark.index < len)
 		remedy = remedy_for_character(text[p->problem_mark.index]);
 	if (p->context && p->context_mark.line + 1 != line)
 		snprintf(began, sizeof(began), ", in what began in line %zu",
@@ -92,6 +96,55 @@ static int add_parser_error(const yaml_parser_t *p, const char *text, size_t len
 	else
 		add_syntax_error(p, text, len, d);
 	return -EINVAL;
+}
+
+/* ---- Bounds */
+
+/* What the document's tree costs grows with the square of these. */
+static int check_event(const yaml_event_t *e, unsigned int *depth, unsigned int *n_anchors,
+		       struct ctl_diag *d)
+{
+	unsigned int line = (unsigned int)e->start_mark.line + 1;
+	const yaml_char_t *anchor = NULL;
+
+	if (e->type == YAML_SEQUENCE_START_EVENT || e->type == YAML_MAPPING_START_EVENT) {
+		anchor = e->type == YAML_SEQUENCE_START_EVENT ? e->data.sequence_start.anchor
+							      : e->data.mapping_start.anchor;
+		++*depth;
+	} else if (e->type == YAML_SEQUENCE_END_EVENT || e->type == YAML_MAPPING_END_EVENT) {
+		--*depth;
+	} else if (e->type == YAML_SCALAR_EVENT) {
+		anchor = e->data.scalar.anchor;
+	}
+	*n_anchors += anchor != NULL;
+	if (*depth > DEPTH_MAX)
+		ctl_diag_add(d, true, line,
+			     "lists and mappings more than %d deep in one another; nothing is that "
+			     "deep here, close some of them",
+			     DEPTH_MAX);
+	else if (*n_anchors > ANCHORS_MAX)
+		ctl_diag_add(d, true, line, "more than %d anchors; write the values out",
+			     ANCHORS_MAX);
+	return *depth > DEPTH_MAX || *n_anchors > ANCHORS_MAX ? -E2BIG : 0;
+}
+
+/* Reads the whole stream once without keeping it. */
+static int check_bounds(yaml_parser_t *p, const char *text, size_t len, struct ctl_diag *d)
+{
+	unsigned int depth = 0, n_anchors = 0;
+	yaml_event_type_t type = YAML_NO_EVENT;
+	int ret = 0;
+
+	while (ret == 0 && type != YAML_STREAM_END_EVENT) {
+		yaml_event_t e;
+
+		if (!yaml_parser_parse(p, &e))
+			return add_parser_error(p, text, len, d);
+		type = e.type;
+		ret = check_event(&e, &depth, &n_anchors, d);
+		yaml_event_delete(&e);
+	}
+	return ret;
 }
 
 /* ---- Documents */
@@ -132,24 +185,33 @@ static int load(yaml_parser_t *p, const char *text, size_t len, yaml_document_t 
 	return ret;
 }
 
-int ctl_yaml_load(const char *text, size_t len, yaml_document_t *doc, struct ctl_diag *d)
+/* Runs one pass over the text with a parser of its own. doc NULL: the bounds. */
+static int parse(const char *text, size_t len, yaml_document_t *doc, struct ctl_diag *d)
 {
 	yaml_parser_t parser;
 	int ret;
 
-	if (len > CTL_YAML_MAX) {
-		ctl_diag_add(d, true, 0, "the file has %zu bytes, more than the %u that are taken",
-			     len, CTL_YAML_MAX);
-		return -EINVAL;
-	}
 	if (!yaml_parser_initialize(&parser)) {
 		ctl_diag_add(d, true, 0, "out of memory");
 		return -ENOMEM;
 	}
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-	ret = load(&parser, text, len, doc, d);
+	ret = doc ? load(&parser, text, len, doc, d) : check_bounds(&parser, text, len, d);
 	yaml_parser_delete(&parser);
 	return ret;
+}
+
+int ctl_yaml_load(const char *text, size_t len, yaml_document_t *doc, struct ctl_diag *d)
+{
+	int ret;
+
+	if (len > CTL_YAML_MAX) {
+		ctl_diag_add(d, true, 0, "the file has %zu bytes, more than the %u that are taken",
+			     len, CTL_YAML_MAX);
+		return -E2BIG;
+	}
+	ret = parse(text, len, NULL, d);
+	return ret < 0 ? ret : parse(text, len, doc, d);
 }
 
 /* ---- Files */

@@ -13,7 +13,7 @@
 
 /**
  * @param doc  Out: on success the caller ends it with yaml_document_delete(). It has a root.
- * @return     0; -EINVAL with an error in d; -ENOMEM with an error in d.
+ * @return     0, -EINVAL, -E2BIG or -ENOMEM, with an error in d.
  */
 int ctl_yaml_load(const char *text, size_t len, yaml_document_t *doc, struct ctl_diag *d);
 

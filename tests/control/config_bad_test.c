@@ -70,7 +70,7 @@ static const struct row form_rows[] = {
 	{ "[ timed ]", "{ timed: yes }", "22: failback: this is a mapping; it must be a list" },
 	{ "[ timed ]", "[ timed, timed ]", "22: failback: \"timed\" is in the list twice" },
 	{ "[ timed ]", "[ timed, [ signal ] ]",
-	  "22: failback: each one in the list must be immediate, timed or signal" },
+	  "22: failback: this is a list; it must be immediate, timed or signal" },
 	{ "[ timed ]", "[ timer ]",
 	  "22: failback: \"timer\" is not immediate, timed or signal; did you mean \"timed\"?" },
 	{ "[ east ]", "[]", "14: pairs: the list is empty; at least 1 is needed" },
