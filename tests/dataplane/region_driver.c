@@ -90,7 +90,8 @@ static void publish_cfg(struct driver *d)
 		int slot = ctl_numbers_slot(d->numbers, d->model->pairs[i].name,
 					    d->model->pairs[i].members[0].name);
 
-		dp_region_set_word(d->region, (unsigned int)pair, DP_WORD_VALID | (unsigned int)slot);
+		dp_region_set_word(d->region, (unsigned int)pair,
+				   DP_WORD_VALID | (unsigned int)slot);
 	}
 	free(cfg);
 }
