@@ -27,7 +27,7 @@ static struct {
 	bool keep;
 	size_t kept_len;
 	char kept[8192]; /* the latest */
-	char last[200];  /* the last error */
+	char error[200]; /* the first one: later ones only say that something did not work */
 } eal_log = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void keep(const char *text, size_t len)
@@ -54,20 +54,27 @@ static ssize_t log_write(void *cookie, const char *text, size_t len)
 		keep(text, len);
 	else
 		fwrite(text, 1, len, stderr);
-	if (rte_log_cur_msg_loglevel() <= (int)RTE_LOG_ERR)
-		snprintf(eal_log.last, sizeof(eal_log.last), "%.*s",
+	if (eal_log.error[0] == '\0' && rte_log_cur_msg_loglevel() <= (int)RTE_LOG_ERR)
+		snprintf(eal_log.error, sizeof(eal_log.error), "%.*s",
 			 (int)(end ? end - text : (ptrdiff_t)len), text);
 	pthread_mutex_unlock(&eal_log.lock);
 	return (ssize_t)len;
 }
 
-const char *dp_eal_last_error(char *out, unsigned int size)
+const char *dp_eal_error(char *out, unsigned int size)
 {
 	pthread_mutex_lock(&eal_log.lock);
-	snprintf(out, size, eal_log.last[0] ? " (%s)" : "%s", eal_log.last);
-	eal_log.last[0] = '\0';
+	snprintf(out, size, eal_log.error[0] ? " (%s)" : "%s", eal_log.error);
 	pthread_mutex_unlock(&eal_log.lock);
 	return out;
+}
+
+void dp_eal_log_forget(void)
+{
+	pthread_mutex_lock(&eal_log.lock);
+	eal_log.error[0] = '\0';
+	eal_log.kept_len = 0;
+	pthread_mutex_unlock(&eal_log.lock);
 }
 
 void dp_eal_log_settle(bool failed)
@@ -149,10 +156,10 @@ int dp_eal_start(const struct dp_boot *boot, const char *prefix, uint32_t memory
 		if (geteuid() != 0)
 			return dp_fail(f, "DPDK cannot start as user %u: %s%s; run as root",
 				       (unsigned int)geteuid(), strerror(err),
-				       dp_eal_last_error(why, sizeof(why)));
+				       dp_eal_error(why, sizeof(why)));
 		return dp_fail(f,
 			       "DPDK cannot start: %s%s; check memory, devices and their drivers",
-			       strerror(err), dp_eal_last_error(why, sizeof(why)));
+			       strerror(err), dp_eal_error(why, sizeof(why)));
 	}
 	return 0;
 }

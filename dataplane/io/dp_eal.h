@@ -20,10 +20,13 @@ int dp_eal_start(const struct dp_boot *boot, const char *prefix, uint32_t memory
 void dp_eal_stop(void);
 
 /**
- * What DPDK's last error message said, for the end of a sentence: " (driver: text)", or "" when
- * there was none since the last call.
+ * What DPDK's first error message since dp_eal_log_forget() said, for the end of a sentence:
+ * " (text)", or "" when there was none.
  */
-const char *dp_eal_last_error(char *out, unsigned int size);
+const char *dp_eal_error(char *out, unsigned int size);
+
+/** Another attempt begins: what was said before does not matter any more. */
+void dp_eal_log_forget(void);
 
 /** The start is over: print what DPDK has said so far if it failed, and from now on all it says. */
 void dp_eal_log_settle(bool failed);

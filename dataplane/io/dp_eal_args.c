@@ -174,9 +174,9 @@ static int add_memory(struct dp_eal_args *a, const struct dp_boot *boot,
 		      const struct dp_eal_needs *needs, bool pci, struct dp_failure *f)
 {
 	if (boot->huge == 2 && pci)
-		return dp_fail(
-			f, "hugepages: a PCI device needs them, and the configuration rules them "
-			   "out; allow them, or use another device");
+		return dp_fail(f, "hugepages: a PCI device needs them, and `hugepages: never` "
+				  "rules them out; "
+				  "allow them, or use another device");
 	if (boot->huge != 2 && needs->free_huge_mb >= needs->memory_mb)
 		return add(a, f, "--in-memory");
 	if (boot->huge == 1 || pci)

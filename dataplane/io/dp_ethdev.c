@@ -14,17 +14,17 @@
 /* A sentence about a device, with DPDK's own last error in it. */
 static int fail(const struct dp_ethdev_params *p, const char *what, int err, struct dp_failure *f)
 {
-	char last[256];
+	char why[256];
 
 	return dp_fail(f, "%s: device \"%s\" %s: %s%s", p->what, p->device, what, strerror(-err),
-		       dp_eal_last_error(last, sizeof(last)));
+		       dp_eal_error(why, sizeof(why)));
 }
 
 static int probe(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct dp_failure *f)
 {
 	struct rte_dev_iterator it;
 	uint16_t id;
-	char last[256];
+	char why[256];
 	int ret = rte_dev_probe(p->device);
 
 	if (ret != 0 && ret != -EEXIST)
@@ -32,7 +32,7 @@ static int probe(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct d
 			f,
 			"%s: device \"%s\" cannot be opened%s; check that it exists, that its "
 			"driver is installed, that nobody else uses it, and that this user may",
-			p->what, p->device, dp_eal_last_error(last, sizeof(last)));
+			p->what, p->device, dp_eal_error(why, sizeof(why)));
 	RTE_ETH_FOREACH_MATCHING_DEV(id, p->device, &it)
 	{
 		d->id = id;

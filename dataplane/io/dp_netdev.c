@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 unsigned int dp_netdev_index(const char *name)
@@ -95,4 +97,24 @@ int dp_netdev_disable_ipv6(const char *name)
 		ret = pwrite(fd, "1", 1, 0) == 1 ? 1 : -errno;
 	close(fd);
 	return ret;
+}
+
+/* A name among abstract sockets: they are as many worlds as there are network namespaces, and leave
+ * nothing behind. */
+int dp_netdev_claim(const char *name)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), n;
+
+	if (s < 0)
+		return -errno;
+	n = snprintf(sa.sun_path + 1, sizeof(sa.sun_path) - 1, "sipsteer-netdev-%s", name);
+	if (bind(s, (const struct sockaddr *)&sa,
+		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n))
+	    != 0) {
+		n = -errno;
+		close(s);
+		return n;
+	}
+	return s;
 }

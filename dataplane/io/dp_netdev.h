@@ -29,3 +29,11 @@ int dp_netdev_set_allmulti(const char *name);
  * @return 1 when it was on, 0 when it was off (or the kernel has none), or negative errno.
  */
 int dp_netdev_disable_ipv6(const char *name);
+
+/**
+ * Claim a netdev for this process, within its network namespace, until the descriptor is closed or
+ * the process ends. Two data planes on one netdev must not meet in the driver: when the second one
+ * gives up, DPDK's AF_XDP driver takes the first one's XDP program off the netdev.
+ * @return a descriptor, -EADDRINUSE when another process has claimed it, or negative errno.
+ */
+int dp_netdev_claim(const char *name);

@@ -1,5 +1,6 @@
 #include "dataplane/io/dp_port.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -8,6 +9,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/io/dp_eal.h"
 #include "dataplane/io/dp_eal_args.h"
 #include "dataplane/io/dp_netdev.h"
 
@@ -16,6 +18,7 @@
 #define EXCEPTION_TX_RING 256
 #define TAP_MTU_MAX       1500 /* net_tap of DPDK 22.11 drops longer packets */
 #define VHOST_NET         "/dev/vhost-net"
+#define RETRY_US          50000
 
 /* The value of a device string's argument. @return whether it is there. */
 static bool device_argument(const char *device, const char *key, char *value, size_t size)
@@ -33,6 +36,13 @@ static bool device_argument(const char *device, const char *key, char *value, si
 	return false;
 }
 
+/* The kernel netdev that a device string takes its packets from. @return whether there is one. */
+static bool netdev_below(const struct dp_boot_port *b, char *iface, size_t size)
+{
+	return !dp_device_is_pci(b->device) && strncmp(b->device, "net_tap", 7) != 0
+	       && device_argument(b->device, "iface", iface, size);
+}
+
 /* What no waiting mends. */
 static int check(const struct dp_boot_port *b, struct dp_failure *f)
 {
@@ -41,14 +51,31 @@ static int check(const struct dp_boot_port *b, struct dp_failure *f)
 	if (b->vlan)
 		return dp_fail(f, "port %s: VLAN %u cannot be used yet; use an untagged port",
 			       b->name, b->vlan);
-	if (!dp_device_is_pci(b->device)
-	    && device_argument(b->device, "iface", iface, sizeof(iface))
-	    && strncmp(b->device, "net_tap", 7) != 0 && dp_netdev_index(iface) == 0)
+	if (netdev_below(b, iface, sizeof(iface)) && dp_netdev_index(iface) == 0)
 		return dp_fail(
 			f,
 			"port %s: device \"%s\": there is no network interface %s; create it, or "
 			"correct `device:`",
 			b->name, b->device, iface);
+	return 0;
+}
+
+static int claim(struct dp_port *p, struct dp_failure *f)
+{
+	char iface[64];
+
+	if (!netdev_below(p->boot, iface, sizeof(iface)))
+		return 0;
+	p->claim = dp_netdev_claim(iface);
+	if (p->claim == -EADDRINUSE)
+		return dp_fail(
+			f,
+			"port %s: another data plane uses network interface %s; stop that one, "
+			"or choose another `device:`",
+			p->boot->name, iface);
+	if (p->claim < 0)
+		return dp_fail(f, "port %s: network interface %s cannot be claimed: %s",
+			       p->boot->name, iface, strerror(-p->claim));
 	return 0;
 }
 
@@ -185,31 +212,70 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-int dp_port_open(struct dp_port *p, const struct dp_boot *boot, unsigned int index,
-		 struct rte_mempool *pool, struct dp_failure *f)
-{
-	uint64_t end = now_ms() + DP_PORT_RETRY_MS;
+/* Where a port is on its way to being open. */
+struct opening {
+	struct dp_port *p;
+	const struct dp_boot *boot;
+	unsigned int index;
+	struct rte_mempool *pool;
+};
 
-	*p = (struct dp_port){ .boot = &boot->ports[index] };
-	if (check(p->boot, f) != 0)
-		return -1;
+static int step_device(struct opening *o, struct dp_failure *f)
+{
+	if (claim(o->p, f) == 0 && open_device(o->p, o->boot, o->pool, f) == 0)
+		return 0;
+	dp_port_close(o->p);
+	return -1;
+}
+
+/* The device stays open meanwhile: DPDK 22.11's AF_XDP driver keeps a closed queue's socket, so
+ * that it cannot be opened again by the same process. */
+static int step_exception(struct opening *o, struct dp_failure *f)
+{
+	if (open_exception(o->p, o->index, o->pool, f) == 0)
+		return 0;
+	dp_ethdev_close(&o->p->exception);
+	return -1;
+}
+
+/* What a predecessor that was just killed still holds will soon be free. */
+static int try_until(uint64_t end_ms, struct opening *o,
+		     int (*step)(struct opening *, struct dp_failure *), struct dp_failure *f)
+{
 	for (;;) {
 		struct dp_failure this = { 0 };
 
-		if (open_device(p, boot, pool, &this) == 0
-		    && open_exception(p, index, pool, &this) == 0)
+		dp_eal_log_forget();
+		if (step(o, &this) == 0)
 			return 0;
-		dp_port_close(p);
-		if (now_ms() >= end)
+		if (now_ms() >= end_ms)
 			return dp_fail(f, "%s", this.text);
-		usleep(50000);
+		usleep(RETRY_US);
 	}
+}
+
+int dp_port_open(struct dp_port *p, const struct dp_boot *boot, unsigned int index,
+		 struct rte_mempool *pool, struct dp_failure *f)
+{
+	struct opening o = { p, boot, index, pool };
+	uint64_t end = now_ms() + DP_PORT_RETRY_MS;
+
+	*p = (struct dp_port){ .boot = &boot->ports[index], .claim = -1 };
+	if (check(p->boot, f) != 0)
+		return -1;
+	if (try_until(end, &o, step_device, f) == 0 && try_until(end, &o, step_exception, f) == 0)
+		return 0;
+	dp_port_close(p);
+	return -1;
 }
 
 void dp_port_close(struct dp_port *p)
 {
 	dp_ethdev_close(&p->exception);
 	dp_ethdev_close(&p->dev);
+	if (p->claim >= 0)
+		close(p->claim);
+	p->claim = -1;
 	p->ifindex = 0;
 }
 

@@ -18,6 +18,7 @@ struct dp_port {
 	uint16_t mtu;
 	uint16_t frame_max;   /* longest frame that may be given to dev */
 	unsigned int ifindex; /* of the exception netdev */
+	int claim;            /* on the netdev below dev, -1: none */
 };
 
 /**
