@@ -116,7 +116,8 @@ bool steer_inward(struct steer_ctx *c, struct steer_hop *hop)
 			return r > 0;
 	} else {
 		mine = n.member && dp_pair_serves(n.pair, c->in->listener->service);
-		if (n.is_route && !mine)
+		/* A name leads nowhere from here: what it means is the member's matter. */
+		if (n.is_route && n.error == 0 && !mine)
 			return refuse_relay(c);
 		/* A REGISTER names the domain, not a server (RFC 3261 10.2). */
 		if (mine && (n.is_route || c->m->method != SIP_METHOD_REGISTER))
