@@ -16,7 +16,7 @@ struct model {
 	struct ctl_member members[4][3];
 	struct ctl_pair pairs[4];
 	struct ctl_source source;
-	struct ctl_listen listens[3], trunk_listen;
+	struct ctl_listen listens[4], trunk_listen;
 	struct ctl_service services[2];
 	unsigned int voice_pairs[4], trunk_pairs[2];
 	char names[4][3][16];
@@ -121,6 +121,8 @@ static void fill_services(struct model *w, const struct bench_opts *o, unsigned 
 		w->listens[n++].at = bench_endpoint("[2001:db8::10]:5060");
 	if (o->second_listener)
 		w->listens[n++].at = bench_endpoint("192.0.2.10:5070");
+	if (o->listen)
+		w->listens[n++].at = bench_endpoint(o->listen);
 	*voice = service(o, "voice");
 	voice->listens = w->listens;
 	voice->n_listens = n;

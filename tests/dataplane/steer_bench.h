@@ -48,6 +48,7 @@ struct bench_opts {
 	uint32_t n_challenges;
 	const char *emergency; /* one configured number */
 	const char *own_name;  /* host name of the service */
+	const char *listen;    /* one more listener of voice */
 };
 
 struct bench {
