@@ -143,23 +143,6 @@ static void on_error(struct pp *c)
 
 /* ---- Live traffic */
 
-/* RFC 3261 18.4: host, network, port and protocol unreachable are failures; a message too big, a
- * source route that failed and what routers filter are not. IPv6: RFC 4443 3.1. */
-static bool is_icmp_failure(uint32_t detail)
-{
-	static const uint16_t failures[] = {
-		3 << 8 | 0, 3 << 8 | 1, 3 << 8 | 2,  3 << 8 | 3,
-		3 << 8 | 6, 3 << 8 | 7, 3 << 8 | 11, 3 << 8 | 12, /* IPv4 */
-		1 << 8 | 0, 1 << 8 | 3, 1 << 8 | 4,               /* IPv6 */
-	};
-
-	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
-		if (failures[i] == detail)
-			return true;
-	}
-	return false;
-}
-
 static bool live_reason(const struct ctl_pair_event *ev, struct ctl_pair_reason *why)
 {
 	*why = (struct ctl_pair_reason){ .method = ev->method,
@@ -171,7 +154,7 @@ static bool live_reason(const struct ctl_pair_event *ev, struct ctl_pair_reason 
 		why->kind = PP_WHY_LIVE_CODE;
 		return (ev->method == SIP_METHOD_REGISTER && (ev->code == 500 || ev->code == 503))
 		       || (ev->method == SIP_METHOD_INVITE && ev->code == 503);
-	case CTL_EV_ICMP: why->kind = PP_WHY_ICMP; return is_icmp_failure(ev->detail);
+	case CTL_EV_ICMP: why->kind = PP_WHY_ICMP; return ctl_pair_icmp_counts(ev->detail);
 	default: why->kind = PP_WHY_STREAM; return true;
 	}
 }

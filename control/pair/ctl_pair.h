@@ -298,8 +298,11 @@ int ctl_pair_refuses(const struct ctl_pair_state *p, const struct ctl_pair_conf 
 /** The pair's word, change count 0; 0 when the pair has no member. */
 uint64_t ctl_pair_word(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf);
 
-/** Every member that could have answered has not: for the detection of a lost link of our own. */
-bool ctl_pair_silent(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf);
+enum ctl_silence { CTL_NOT_ASKED, CTL_HEARD, CTL_SILENT };
+
+/** Whether every member that is asked has left its last probe unanswered: for the detection of a
+ * lost link of our own. */
+enum ctl_silence ctl_pair_silence(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf);
 
 /** Whether a live request may be tried on the best member now (signal failback). */
 bool ctl_pair_signal_open(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf,
@@ -316,6 +319,13 @@ uint64_t ctl_pair_check_timeout(const struct ctl_pair_conf *conf);
 uint64_t ctl_pair_force_timeout(const struct ctl_pair_conf *conf);
 unsigned int ctl_pair_sends(uint64_t timeout_us);
 uint64_t ctl_pair_burst_step(const struct ctl_pair_member *m);
+
+/**
+ * Whether an ICMP error (type << 8 | code) is a failure. RFC 3261 18.4: host, network, port and
+ * protocol unreachable are; a message too big, a source route that failed and what a router filters
+ * are not. IPv6: RFC 4443 3.1.
+ */
+bool ctl_pair_icmp_counts(uint32_t icmp);
 
 /** Static names: "primary", "up", "tick". The member's is the one word for all its marks. */
 const char *ctl_pair_phase_name(unsigned int phase);

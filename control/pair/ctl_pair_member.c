@@ -225,3 +225,18 @@ void pp_doubt(struct pp *c, unsigned int slot, const struct ctl_pair_reason *why
 	else
 		pp_input(c, slot, PP_DOUBT);
 }
+
+bool ctl_pair_icmp_counts(uint32_t icmp)
+{
+	static const uint16_t failures[] = {
+		3 << 8 | 0, 3 << 8 | 1, 3 << 8 | 2,  3 << 8 | 3,
+		3 << 8 | 6, 3 << 8 | 7, 3 << 8 | 11, 3 << 8 | 12, /* IPv4 */
+		1 << 8 | 0, 1 << 8 | 3, 1 << 8 | 4,               /* IPv6 */
+	};
+
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+		if (failures[i] == icmp)
+			return true;
+	}
+	return false;
+}

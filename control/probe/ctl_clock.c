@@ -1,0 +1,88 @@
+#include "control/probe/ctl_clock.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+struct ctl_clock {
+	struct ctl_timers timers;
+	struct event *ev;
+	bool running; /* the end of the run arms the event once */
+};
+
+static uint64_t read_us(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+uint64_t ctl_now_us(void)
+{
+	return read_us(CLOCK_MONOTONIC);
+}
+
+uint64_t ctl_wall_us(void)
+{
+	return read_us(CLOCK_REALTIME);
+}
+
+static void arm(struct ctl_clock *c, uint64_t at_us)
+{
+	uint64_t now_us = ctl_now_us();
+	uint64_t in_us = at_us > now_us ? at_us - now_us : 0;
+	const struct timeval tv = { .tv_sec = (time_t)(in_us / 1000000),
+				    .tv_usec = (suseconds_t)(in_us % 1000000) };
+
+	evtimer_add(c->ev, &tv);
+}
+
+static void on_sooner(void *arg, uint64_t at_us)
+{
+	struct ctl_clock *c = arg;
+
+	if (!c->running)
+		arm(c, at_us);
+}
+
+static void on_time(evutil_socket_t fd, short what, void *arg)
+{
+	struct ctl_clock *c = arg;
+
+	(void)fd;
+	(void)what;
+	c->running = true;
+	ctl_timers_run(&c->timers, ctl_now_us());
+	c->running = false;
+	if (ctl_timers_next(&c->timers) != 0)
+		arm(c, ctl_timers_next(&c->timers));
+}
+
+struct ctl_clock *ctl_clock_new(struct event_base *base)
+{
+	struct ctl_clock *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->ev = evtimer_new(base, on_time, c);
+	if (c->ev == NULL) {
+		free(c);
+		return NULL;
+	}
+	c->timers.sooner = on_sooner;
+	c->timers.arg = c;
+	return c;
+}
+
+void ctl_clock_free(struct ctl_clock *c)
+{
+	if (c == NULL)
+		return;
+	event_free(c->ev);
+	free(c);
+}
+
+struct ctl_timers *ctl_clock_timers(struct ctl_clock *c)
+{
+	return &c->timers;
+}
