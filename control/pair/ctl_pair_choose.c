@@ -377,22 +377,21 @@ void pp_settle(struct pp *c)
 
 /* ---- What others may know */
 
-bool ctl_pair_silent(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf)
+enum ctl_silence ctl_pair_silence(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf)
 {
-	unsigned int n = 0;
+	enum ctl_silence silence = CTL_NOT_ASKED;
 
 	for (unsigned int i = 0; i < conf->n; i++) {
 		unsigned int s = conf->order[i];
-		bool asked = pp_is_lost(p) ? pp_eligible(p, s)
-					   : s == p->active || pp_period(p, conf, s) != 0;
+		bool asked = pp_is_lost(p) ? pp_eligible(p, s) : pp_period(p, conf, s) != 0;
 
 		if (!p->m[s].present || p->m[s].disabled || !asked)
 			continue;
 		if (!p->m[s].silent)
-			return false;
-		n++;
+			return CTL_HEARD;
+		silence = CTL_SILENT;
 	}
-	return n > 0;
+	return silence;
 }
 
 uint64_t ctl_pair_hold_until(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf)

@@ -65,6 +65,9 @@ int ctl_pairs_enable(struct ctl_pairs *ps, const char *member, const char *who, 
 json_t *ctl_pairs_json(const struct ctl_pairs *ps);
 json_t *ctl_pair_json(const struct ctl_pairs *ps, const char *pair);
 
+/** New JSON object: the probers' counters by name. The caller owns it. */
+json_t *ctl_pairs_probes_json(const struct ctl_pairs *ps);
+
 /** Member number of a member by name ("east-a", or "east/east-a" where names repeat), or -ENOENT.
  */
 int ctl_pairs_member_number(const struct ctl_pairs *ps, const char *member);

@@ -314,7 +314,7 @@ Test(pair_suspicion, own_link_lost_takes_back_what_was_decided_in_the_dark)
 	b.mood[0] = b.mood[1] = BENCH_DEAD;
 	bench_run(&b, 11 * SEC);
 	cr_assert_eq(b.p.active, 1, "switched to the one whose last probe was good");
-	cr_expect(ctl_pair_silent(&b.p, &b.conf));
+	cr_expect_eq(ctl_pair_silence(&b.p, &b.conf), CTL_SILENT);
 	cut(since);
 	cr_expect_eq(b.p.active, 0);
 	cr_expect_eq(b.p.phase, CTL_PAIR_UNKNOWN);
