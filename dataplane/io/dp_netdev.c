@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stddef.h>
@@ -44,6 +46,14 @@ uint16_t dp_netdev_mtu(const char *name)
 	if (ask(name, SIOCGIFMTU, &ifr) != 0 || ifr.ifr_mtu < 0)
 		return 0;
 	return (uint16_t)(ifr.ifr_mtu > UINT16_MAX ? UINT16_MAX : ifr.ifr_mtu);
+}
+
+unsigned int dp_netdev_rx_queues(const char *name)
+{
+	struct ethtool_channels c = { .cmd = ETHTOOL_GCHANNELS };
+	struct ifreq ifr = { .ifr_data = (void *)&c };
+
+	return ask(name, SIOCETHTOOL, &ifr) == 0 ? c.combined_count + c.rx_count : 0;
 }
 
 int dp_netdev_set_mtu(const char *name, uint16_t mtu)

@@ -15,6 +15,9 @@ bool dp_netdev_running(const char *name);
 /** @return its MTU, or 0. */
 uint16_t dp_netdev_mtu(const char *name);
 
+/** @return how many receive queues are in use, 0 when the driver does not say. */
+unsigned int dp_netdev_rx_queues(const char *name);
+
 /** All return 0 or negative errno. */
 int dp_netdev_set_mtu(const char *name, uint16_t mtu);
 int dp_netdev_set_mac(const char *name, const uint8_t mac[6]);

@@ -116,6 +116,20 @@ static void let_multicast_in(const struct dp_port *p)
 			p->boot->name);
 }
 
+/* net_af_xdp takes the queues that it is told of; the kernel spreads packets over all of them. */
+static void warn_of_lost_queues(const struct dp_port *p)
+{
+	unsigned int all = dp_netdev_rx_queues(p->dev.netdev);
+
+	if (strncmp(p->boot->device, "net_af_xdp", 10) == 0 && all > p->dev.n_queues)
+		fprintf(stderr,
+			"port %s: %u of the %u receive queues of %s are taken, what comes on the "
+			"others is lost; set ethtool -L %s combined %u (or rx and tx), or raise "
+			"queue_count= and `workers:`\n",
+			p->boot->name, p->dev.n_queues, all, p->dev.netdev, p->dev.netdev,
+			p->dev.n_queues);
+}
+
 static int open_device(struct dp_port *p, const struct dp_boot *boot, struct rte_mempool *pool,
 		       struct dp_failure *f)
 {
@@ -138,6 +152,7 @@ static int open_device(struct dp_port *p, const struct dp_boot *boot, struct rte
 			fprintf(stderr, "port %s: IPv6 switched off on %s, which is bypassed\n",
 				p->boot->name, p->dev.netdev);
 		dp_netdev_set_up(p->dev.netdev);
+		warn_of_lost_queues(p);
 	}
 	if (set_mtu(p, pool, f) != 0 || dp_ethdev_start(&p->dev, &params, f) != 0)
 		return -1;
