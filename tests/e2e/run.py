@@ -26,7 +26,7 @@ class TookTooLong(Exception):
 def collect(words):
     for path in sorted(glob.glob(f"{HERE}/test_*.py")):
         module = importlib.import_module(os.path.basename(path)[:-3])
-        for name, function in vars(module).items():
+        for name, function in list(vars(module).items()):
             full = f"{module.__name__}.{name}"
             if name.startswith("test_") and callable(function) and (not words or any(w in full for w in words)):
                 yield full, function

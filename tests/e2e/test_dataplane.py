@@ -1,6 +1,7 @@
 """The data plane alone, on real ports, driven by tests/dataplane/region_driver: the kernel's life behind it, its start,
 its failures, its end however it comes."""
 
+import itertools
 import os
 import signal
 import socket
@@ -356,6 +357,95 @@ def test_what_is_not_for_a_listener_goes_to_the_kernel(lab):
         wire.send(packet, ethertype)
         wait_for(what, lambda: dp.stats()["0 to-kernel"] > before["0 to-kernel"], timeout=5)
     assert not [r for r in dp.stats() if r in ("l2-short", "ip-header", "ip-checksum")]
+
+
+def request(method, source, body=b"", uri=f"sip:{APPLIANCE4}"):
+    """A request as a phone at `source` sends it."""
+    n = next(_calls)
+    return (
+        f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {source}:5060;branch=z9hG4bK{n};rport\r\nMax-Forwards: 70\r\n"
+        f"From: <sip:a@example.com>;tag={n}\r\nTo: <sip:b@example.com>\r\nCall-ID: {n}@{source}\r\nCSeq: 1 {method}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+_calls = itertools.count(1)
+
+
+def test_what_cannot_leave_is_dropped_by_name(lab):
+    dp = Alone(lab)
+    dp.drive()
+    wire = Wire(dp.rack)
+
+    def gives(reason, packet):
+        wire.send(packet)
+        wait_for(reason, lambda: dp.stats().get(reason, 0) == 1, timeout=5)
+
+    # An answer of our own to where no route leads.
+    dp.ns.ip("route", "add", "unreachable", "198.18.9.0/24")
+    time.sleep(0.2)  # until the mirror has it
+    gives("no-route", udp4("198.18.9.9", APPLIANCE4, request("OPTIONS", "198.18.9.9")))
+    # With our header fields it is larger than the way out can take.
+    big = request("INVITE", "203.0.113.10", b"x" * 1100, "sip:b@example.com")
+    gives("too-big", udp4("203.0.113.10", APPLIANCE4, big))
+    # On-link, and nobody is there: it waits, control is asked, and then it goes.
+    wire.send(udp4("192.0.2.88", APPLIANCE4, request("OPTIONS", "192.0.2.88")))
+    assert dp.until("miss") == ["miss", "0", "192.0.2.88"]
+    assert dp.stats()["held"] == 1
+    wait_for("the end of patience", lambda: dp.stats().get("neigh-unresolved", 0) == 1, timeout=10)
+    assert dp.stats()["flushed"] == 0
+
+
+def test_the_first_packets_to_a_next_hop_wait_for_it(lab):
+    dp = Alone(lab)
+    dp.drive()
+    dp.rack.router.address("to-lb", "192.0.2.77/24")
+    phone = dp.rack.router.socket()
+    phone.bind(("192.0.2.77", 5060))
+    phone.settimeout(5)
+    dp.rack.router.ip("neigh", "replace", APPLIANCE4, "lladdr", Wire(dp.rack).to.hex(":"), "dev", "to-lb")
+    n = 20
+    for _ in range(n):
+        phone.sendto(request("OPTIONS", "192.0.2.77"), (APPLIANCE4, 5060))
+    for _ in range(n):
+        assert phone.recv(2000).startswith(b"SIP/2.0 200")
+    assert dp.stats().get("neigh-unresolved", 0) == 0
+    assert dp.stats()["held"] == dp.stats()["flushed"] > 0
+
+
+def test_links_are_watched(lab):
+    dp = Alone(lab)
+    dp.drive()
+    dp.ping()
+    assert dp.until("link") == ["link", "0", "1"]
+    dp.rack.router.ip("link", "set", "to-lb", "down")
+    assert dp.until("link") == ["link", "0", "0"]
+    dp.rack.router.ip("link", "set", "to-lb", "up")
+    dp.rack.router.ip("addr", "replace", "2001:db8:2::1/64", "dev", "to-lb", "nodad")
+    assert dp.until("link") == ["link", "0", "1"]
+    dp.ping()
+
+
+def test_two_workers_share_a_port(lab):
+    rack = Rack(lab)
+    # net_af_xdp gives a veth one queue; net_af_packet spreads flows over several.
+    config = rack.config(top="workers: 2\n", service="answers-per-second: 0").replace("net_af_xdp0,iface=wire0", "net_af_packet0,iface=wire0,qpairs=2")
+    dp = Alone(lab, rack, config)
+    dp.drive()
+    for port in range(6000, 6024):  # that all 24 flows come to one worker has a chance of 2^-23
+        phone = rack.callers.socket()
+        phone.bind(("203.0.113.10", port))
+        phone.settimeout(5)
+        phone.sendto(request("OPTIONS", "203.0.113.10"), (APPLIANCE4, 5060))
+        assert phone.recv(2000).startswith(b"SIP/2.0 200")
+        phone.close()
+    dp.say("stats")
+    answered = [int(dp.until("worker")[15]) for _ in range(2)]
+    assert min(answered) > 0 and sum(answered) == 24, answered
+    Server(rack, "a").start()
+    load = Load(rack, 100, 100, hold_ms=100)
+    assert load.wait() == 0, load.process.tail()
+    assert load.figures()[1:3] == (100, 0)
 
 
 def test_hugepages_are_used_where_there_are_enough(lab):
