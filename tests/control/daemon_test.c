@@ -140,10 +140,10 @@ Test(daemon, no_word_names_a_member_that_the_next_configuration_lacks)
 		b = model(rows[i].what, rows[i].with);
 		r = dp_region_create(&boot, 1 << 20, &fd);
 		cr_assert(r);
-		cr_assert_eq(ctl_numbers_assign(n, a, 0), 0);
+		cr_assert_eq(ctl_numbers_assign(n, a, 1000), 0);
 		old = ctl_build_cfg(a, n, &secrets, NULL);
 		pair = ctl_numbers_pair(n, "east");
-		cr_assert_eq(ctl_numbers_assign(n, b, 0), 0);
+		cr_assert_eq(ctl_numbers_assign(n, b, 2000), 0);
 		new = ctl_build_cfg(b, n, &secrets, old);
 		dp_region_set_word(r, (unsigned int)pair, rows[i].word);
 		cr_expect_eq(ctl_adopt_words(r, old, new), rows[i].changed, "row %zu", i);
