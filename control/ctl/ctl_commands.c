@@ -60,7 +60,7 @@ const struct ctl_command ctl_commands[] = {
 	  .done = "enabled" },
 	{ "service", "list", "service.list", .columns = service_columns,
 	  .help = "all services: listeners, rule, pairs" },
-	{ "stats", "show", "stats.show",
+	{ "stats", "show", "stats.show", .print = ctl_print_stats,
 	  .help = "counters: workers, ports, drop reasons, members" },
 	{ "event", "list", "event.list", NULL, false, "--pair PAIR",
 	  "transitions with cause and evidence", .columns = event_columns },
@@ -182,6 +182,8 @@ void ctl_command_print(FILE *out, const struct ctl_command *c, const json_t *res
 {
 	if (c->done)
 		fprintf(out, "%s\n", c->done);
+	else if (c->print)
+		c->print(out, result);
 	else if (c->columns && json_is_array(result))
 		ctl_table_print(out, result, c->columns);
 	else

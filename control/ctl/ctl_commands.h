@@ -20,6 +20,7 @@ struct ctl_command {
 	const char *option; /* "--to MEMBER": fills the parameter "to"; NULL: none */
 	const char *help;
 	const struct ctl_column *columns; /* of an array result; NULL: ctl_value_print() */
+	void (*print)(FILE *out, const json_t *result); /* NULL: columns, or ctl_value_print() */
 	const char *done; /* printed when the result says nothing; NULL: print the result */
 	bool follow;      /* notifications come until interrupted */
 };
@@ -35,6 +36,9 @@ extern const struct ctl_command ctl_commands[]; /* ends with a NULL noun */
 const struct ctl_command *ctl_command_parse(int argc, char **argv, json_t **params, char *err);
 
 void ctl_commands_usage(FILE *out);
+
+/** `stats show`. */
+void ctl_print_stats(FILE *out, const json_t *stats);
 
 /** Print a result for people. */
 void ctl_command_print(FILE *out, const struct ctl_command *c, const json_t *result);

@@ -206,36 +206,41 @@ class Appliance:
 
 
 class Wiretap:
-    """Captures what passes the appliance's ports, and judges every packet that it sent."""
+    """Captures what the appliance sends, and has an independent observer judge every packet of it."""
 
     BAD = (
         '(ip.checksum.status == "Bad" || udp.checksum.status == "Bad" || icmp.checksum.status == "Bad"'
-        " || icmpv6.checksum.status == \"Bad\" || _ws.malformed)"
+        ' || icmpv6.checksum.status == "Bad" || _ws.malformed)'
     )
 
     def __init__(self, rack):
         devs = ["to-lb"] + (["to-arm"] if rack.two_armed else [])
-        self.macs = [rack.appliance_ns.exec("cat", f"/sys/class/net/wire{i}/address").strip()
-                     for i in range(len(devs))]
-        self.captures = [Capture(rack.router, d) for d in devs]
+        self.captures = []
+        for i, dev in enumerate(devs):
+            mac = rack.appliance_ns.exec("cat", f"/sys/class/net/wire{i}/address").strip()
+            self.captures.append(Capture(rack.router, dev, f"ether src {mac}"))
 
     def stop(self):
         return [c.stop() for c in self.captures]
 
-    def bad(self):
-        """One line for every packet from the appliance that an independent observer finds fault with."""
+    def _select(self, filter_):
+        """One line for every captured packet that matches a display filter."""
         lines = []
-        for path, mac in zip(self.stop(), self.macs):
+        for path in self.stop():
             out = run(
-                "tshark", "-r", path, "-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE",
-                "-d", "udp.port==5060,sip", "-Y", f"eth.src == {mac} && {self.BAD}", timeout=120,
+                "tshark", "-n", "-r", path, "-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE",
+                "--disable-all-protocols", "--enable-protocol", "eth", "--enable-protocol", "ethertype",
+                "--enable-protocol", "arp", "--enable-protocol", "ip", "--enable-protocol", "ipv6",
+                "--enable-protocol", "icmp", "--enable-protocol", "icmpv6", "--enable-protocol", "udp",
+                "--enable-protocol", "sip", "-d", "udp.port==5060,sip", "-Y", filter_, timeout=600,
             )
             lines += out.splitlines()
         return lines
 
+    def bad(self):
+        """The packets that it finds fault with."""
+        return self._select(self.BAD)
+
     def sent(self, filter_):
         """How many packets from the appliance match a display filter."""
-        n = 0
-        for path, mac in zip(self.stop(), self.macs):
-            n += len(run("tshark", "-r", path, "-Y", f"eth.src == {mac} && ({filter_})", timeout=120).splitlines())
-        return n
+        return len(self._select(filter_))
