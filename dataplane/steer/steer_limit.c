@@ -3,8 +3,9 @@
  * few ways with the others that do. One thread.
  *
  * Tokens are kept in millionths, so that a microsecond at a rate of n adds n: no division. A source
- * that is not known has a full bucket. When a set is full, the fullest bucket gives way, the one
- * used longest ago among equals: what is forgotten is then what comes nearest to a new bucket.
+ * that is not known has a full bucket. When a set has no place left, its fullest bucket
+ * gives way: what is forgotten is then what comes nearest to a new bucket, and nothing at all once
+ * it was not used for a second.
  *
  * What an attacker can do. Sources can be forged, so a flood of random ones gets one answer from
  * each: that is what it costs to answer strangers, and it is the flood's own rate. To be answered
@@ -107,7 +108,7 @@ static struct bucket *victim_of(struct bucket *set, uint32_t per_s, uint64_t now
 	for (unsigned int i = 1; i < WAYS; i++) {
 		uint64_t parts = parts_at(&set[i], per_s, now_us);
 
-		if (parts > most || (parts == most && set[i].used_us < victim->used_us)) {
+		if (parts > most) {
 			victim = &set[i];
 			most = parts;
 		}
@@ -135,10 +136,11 @@ bool steer_limits_take(struct steer_limits *l, const struct sip_ip *source, uint
 		parts = parts_at(b, per_s, now_us);
 	} else {
 		b = unused != NULL ? unused : victim_of(set, per_s, now_us);
-		b->source = key;
+		*b = (struct bucket){ .source = key };
 		parts = (uint64_t)per_s * TOKEN;
 	}
-	b->used_us = now_us;
+	if (now_us > b->used_us)
+		b->used_us = now_us;
 	b->parts = parts >= TOKEN ? parts - TOKEN : parts;
 	return parts >= TOKEN;
 }

@@ -1,6 +1,7 @@
 /*
  * Meters own answers per source address: a token bucket for each of a bounded number of sources
- * (IPv6: per /64), the least recently used one giving way. One thread, no allocation after _new.
+ * (IPv6: per /64). When there is no place for another, one gives way whose bucket is full again, or
+ * else the fullest. One thread, no allocation after _new.
  */
 #pragma once
 

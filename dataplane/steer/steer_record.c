@@ -183,9 +183,8 @@ static void wheel_add(struct steer_records *rs, struct node *n)
 	uint64_t tick = tick_after(n->r.expires_us);
 	uint32_t list, first;
 
-	if (tick <= rs->tick)
-		tick = rs->tick + 1;
-	else if (tick - rs->tick > rs->wheel_mask)
+	/* Never the list being worked off: tick is ahead, since time does not go back. */
+	if (tick - rs->tick > rs->wheel_mask)
 		tick = rs->tick + rs->wheel_mask;
 	list = (uint32_t)tick & rs->wheel_mask;
 	first = rs->lists[list];

@@ -44,8 +44,10 @@ static inline char *put16(char *out, uint64_t v)
 }
 
 /*
- * Eight digits into *v; *bad gets a bit when one of them is none. The sums stay inside their bytes
- * when every byte is below 0x80, and when one is not, that is a fault already.
+ * Eight digits into *v; *bad gets a bit when one of them is none. The sums of bytes below 0x80 stay
+ * inside their bytes. Of the bytes that are not, the lowest gets no carry and is found to be
+ * neither digit nor letter: with 0x50 or 0x1f more it loses its highest bit or is past the last one
+ * too.
  */
 static inline const uint8_t *get8(const uint8_t *p, uint32_t *v, uint64_t *bad)
 {
@@ -56,7 +58,7 @@ static inline const uint8_t *get8(const uint8_t *p, uint32_t *v, uint64_t *bad)
 	past_9 = x + EACH(0x7f - '9');
 	from_a = x + EACH(0x80 - 'a');
 	past_f = x + EACH(0x7f - 'f');
-	*bad |= (x | ~((from_0 & ~past_9) | (from_a & ~past_f))) & EACH(0x80);
+	*bad |= ~((from_0 & ~past_9) | (from_a & ~past_f)) & EACH(0x80);
 	x = (x & EACH(0x0f)) + (from_a >> 7 & EACH(1)) * 9;
 	x = (x << 4 | x >> 8) & 0x00ff00ff00ff00ffull;
 	x = (x | x >> 8) & 0x0000ffff0000ffffull;

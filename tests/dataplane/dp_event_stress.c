@@ -3,8 +3,9 @@
  * No record is ever torn, they come in order, and those read and those missed add up to those
  * written.
  *
- *	dp_event_stress RECORDS
+ *	dp_event_stress CONTENDED
  *
+ * Goes on until so many records have been read from where the writer came next, while it wrote.
  * Exit status 0, or 1 with what was seen.
  */
 #include <pthread.h>
@@ -12,13 +13,19 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dataplane/dp_region.h"
 
 struct stress {
-	struct dp_event_ring ring;
-	uint64_t records;
-	atomic_bool done;
+	_Alignas(DP_CACHE_LINE) struct dp_event_ring ring;
+	uint64_t written; /* the writer's; read when it has ended */
+	atomic_bool stop;
+};
+
+/* What the reader has seen. */
+struct seen {
+	uint64_t read, contended, torn, disordered;
 };
 
 /* Every word says which record it belongs to. */
@@ -53,59 +60,75 @@ static void *write_on(void *arg)
 {
 	struct stress *s = arg;
 
-	for (uint64_t n = 1; n <= s->records; n++) {
-		struct dp_event ev = event_of(n);
+	while (!atomic_load_explicit(&s->stop, memory_order_relaxed)) {
+		struct dp_event ev = event_of(++s->written);
 
 		dp_event_put(&s->ring, &ev);
-		/* Some stretches without a pause, so that a reader is overtaken; some with. */
-		if (n % 1000 == 0 && n / 100000 % 2 != 0)
+		/* Stretches without a pause, so that the reader is overtaken; and some with. */
+		if (s->written % 1000 == 0 && s->written / 100000 % 2 != 0)
 			sched_yield();
 	}
-	atomic_store(&s->done, true);
 	return NULL;
 }
 
-static int read_on(struct stress *s)
+/* Read the oldest record, the one that is written over next. */
+static void look_late(struct stress *s, struct seen *seen)
 {
-	struct dp_event_reader rd = { 0 };
-	uint64_t n_read = 0, last = 0, torn = 0, disordered = 0;
-	struct dp_event ev;
-	bool done;
+	for (unsigned int i = 0; i < 100; i++) {
+		struct dp_event_reader late = { .next = 1 };
+		uint64_t head = atomic_load(&s->ring.head);
+		struct dp_event ev;
 
-	do {
-		done = atomic_load(&s->done);
-		while (dp_event_get(&s->ring, &rd, &ev)) {
-			torn += !is_whole(&ev);
-			disordered += ev.seq <= last || ev.seq >= rd.next;
-			last = ev.seq;
-			n_read++;
-		}
-		sched_yield();
-	} while (!done || rd.next <= s->records);
-	printf("%llu written: %llu read, %llu missed, %llu torn, %llu out of order\n",
-	       (unsigned long long)s->records, (unsigned long long)n_read,
-	       (unsigned long long)rd.missed, (unsigned long long)torn,
-	       (unsigned long long)disordered);
-	if (n_read + rd.missed != s->records)
-		printf("read and missed do not add up to written\n");
-	return torn == 0 && disordered == 0 && n_read + rd.missed == s->records ? 0 : 1;
+		if (!dp_event_get(&s->ring, &late, &ev))
+			continue;
+		seen->torn += !is_whole(&ev);
+		seen->contended += atomic_load(&s->ring.head) != head;
+	}
+}
+
+static void look_on(struct stress *s, struct dp_event_reader *rd, struct seen *seen)
+{
+	struct dp_event ev;
+
+	while (dp_event_get(&s->ring, rd, &ev)) {
+		seen->torn += !is_whole(&ev);
+		seen->disordered += ev.seq + 1 != rd->next;
+		seen->read++;
+		if (seen->read + rd->missed != ev.seq)
+			seen->disordered++;
+	}
 }
 
 int main(int argc, char **argv)
 {
-	struct stress *s = calloc(1, sizeof(*s));
+	struct stress *s = aligned_alloc(DP_CACHE_LINE, sizeof(*s));
+	struct dp_event_reader rd = { 0 };
+	struct seen seen = { 0 };
 	pthread_t thread;
-	int status;
+	uint64_t due;
 
 	if (argc != 2 || s == NULL) {
-		fprintf(stderr, "usage: %s RECORDS\n", argv[0]);
+		fprintf(stderr, "usage: %s CONTENDED\n", argv[0]);
 		return 2;
 	}
-	s->records = strtoull(argv[1], NULL, 10);
+	memset(s, 0, sizeof(*s));
+	due = strtoull(argv[1], NULL, 10);
 	if (pthread_create(&thread, NULL, write_on, s) != 0)
 		abort();
-	status = read_on(s);
+	while (seen.contended < due || rd.missed == 0) {
+		look_on(s, &rd, &seen);
+		look_late(s, &seen);
+	}
+	atomic_store(&s->stop, true);
 	pthread_join(thread, NULL);
-	free(s);
-	return status;
+	look_on(s, &rd, &seen);
+	printf("%llu written: %llu read, %llu missed; %llu read under the writer's pen; %llu torn, "
+	       "%llu out of order\n",
+	       (unsigned long long)s->written, (unsigned long long)seen.read,
+	       (unsigned long long)rd.missed, (unsigned long long)seen.contended,
+	       (unsigned long long)seen.torn, (unsigned long long)seen.disordered);
+	if (seen.read + rd.missed != s->written)
+		printf("read and missed do not add up to written\n");
+	return seen.torn == 0 && seen.disordered == 0 && seen.read + rd.missed == s->written ? 0
+											     : 1;
 }

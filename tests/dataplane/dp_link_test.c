@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -136,14 +137,17 @@ Test(dp_link, nobody_speaks)
 	cr_expect(fd == -1);
 }
 
-static void on_alarm(int sig)
+static volatile sig_atomic_t signals;
+
+static void on_signal(int sig)
 {
 	(void)sig;
+	signals++;
 }
 
 Test(dp_link, signals_do_not_end_the_wait)
 {
-	struct sigaction sa = { .sa_handler = on_alarm };
+	struct sigaction sa = { .sa_handler = on_signal };
 	struct itimerval every = { { 0, 2000 }, { 0, 2000 } }, never = { { 0, 0 }, { 0, 0 } };
 	struct dp_link_hello h;
 	int fd;
@@ -152,17 +156,20 @@ Test(dp_link, signals_do_not_end_the_wait)
 	cr_assert(setitimer(ITIMER_REAL, &every, NULL) == 0);
 	cr_expect(dp_link_recv(peer[1], &h, &fd, 50) == -ETIMEDOUT);
 	cr_assert(setitimer(ITIMER_REAL, &never, NULL) == 0);
+	cr_expect(signals > 0);
 }
 
 Test(dp_link, peer_is_gone)
 {
+	struct sigaction sa = { .sa_handler = on_signal };
 	struct dp_link_hello h;
 	int fd;
 
+	cr_assert(sigaction(SIGPIPE, &sa, NULL) == 0);
 	close(peer[0]);
 	peer[0] = -1;
 	cr_expect(dp_link_recv(peer[1], &h, &fd, 1000) == -ECONNRESET && fd == -1);
-	cr_expect(dp_link_send(peer[1], -1) == -EPIPE, "and no signal");
+	cr_expect(dp_link_send(peer[1], -1) == -EPIPE && signals == 0, "%d signals", signals);
 	cr_expect(dp_link_recv(-1, &h, &fd, 1000) == -EBADF);
 	cr_expect(dp_link_send(-1, -1) == -EBADF);
 }
@@ -232,6 +239,25 @@ Test(dp_link, nonsense_is_refused_and_what_it_carried_is_closed)
 		cr_expect(open_fds() == before, "%s: %u descriptors open, not %u", messages[i].what,
 			  open_fds(), before);
 	}
+}
+
+/* Two are attached, there is room in the process for one: the kernel drops the other. */
+Test(dp_link, descriptors_that_the_kernel_had_to_drop_make_the_hello_bad)
+{
+	struct dp_link_hello good = good_hello(1), h;
+	struct rlimit limit;
+	int fd, next;
+
+	send_raw(&good, sizeof(good), 2, false);
+	next = dup(peer[0]);
+	cr_assert(next >= 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	close(next);
+	limit.rlim_cur = (rlim_t)next + 1;
+	cr_assert(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	cr_expect(dp_link_recv(peer[1], &h, &fd, 1000) == -EPROTO && fd == -1);
+	cr_expect(fcntl(next, F_GETFD) == -1, "the one that came is closed");
+	limit.rlim_cur = limit.rlim_max;
+	cr_assert(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
 Test(dp_link, version_without_an_end_is_refused)

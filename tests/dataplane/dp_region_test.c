@@ -147,6 +147,7 @@ static const struct {
 	{ "heap's size", FIELD(heap_size), 4096, EINVAL },
 	{ "heap's size that wraps", FIELD(heap_size), (uint64_t)-HEAP_SIZE - 4096, EINVAL },
 	{ "heap's size not aligned", FIELD(heap_size), 1, EINVAL },
+	{ "heap's size that was rounded up", FIELD(heap_size), (uint64_t)-1, EINVAL },
 	{ "workers inside the header", FIELD(workers), (uint64_t)-4096, EINVAL },
 	{ "workers not aligned", FIELD(workers), 8, EINVAL },
 	{ "workers that wrap", FIELD(workers), 1ull << 63, EINVAL },

@@ -98,6 +98,8 @@ Test(steer_limit, time_that_stands_still_or_goes_back_gives_nothing)
 	cr_expect(granted(l, v4(1), 10, 20, 9 * SECOND) == 10);
 	cr_expect(granted(l, v4(1), 10, 20, 9 * SECOND) == 0);
 	cr_expect(granted(l, v4(1), 10, 20, 8 * SECOND) == 0);
+	cr_expect(granted(l, v4(1), 10, 20, 9 * SECOND) == 0);
+	cr_expect(granted(l, v4(1), 10, 20, 9 * SECOND + SECOND / 2) == 5);
 	steer_limits_free(l);
 }
 
@@ -145,6 +147,40 @@ Test(steer_limit, flood_of_random_sources_does_not_refill_an_empty_bucket)
 			got += granted(l, v4(0xc0000201), 10, 1, now);
 	}
 	cr_expect(got == 9 || got == 10, "%u in a second", got);
+	steer_limits_free(l);
+}
+
+/* A table of one set: whichever source has taken least gives way to a ninth. */
+Test(steer_limit, fullest_bucket_gives_way)
+{
+	for (uint32_t turn = 0; turn < 8; turn++) {
+		struct steer_limits *l = steer_limits_new(8);
+
+		for (uint32_t i = 0; i < 8; i++)
+			granted(l, v4(i), 100, 10 * ((i + turn) % 8 + 1), SECOND);
+		cr_expect(granted(l, v4(9), 100, 1, SECOND) == 1);
+		for (uint32_t i = 0; i < 8; i++) {
+			unsigned int took = 10 * ((i + turn) % 8 + 1);
+
+			if (took > 10)
+				cr_expect(granted(l, v4(i), 100, 200, SECOND) == 100 - took,
+					  "turn %u: source %u, which took %u", turn, i, took);
+		}
+		steer_limits_free(l);
+	}
+}
+
+Test(steer_limit, no_source_looks_like_an_unused_place)
+{
+	struct steer_limits *l = steer_limits_new(8);
+	struct sip_ip zero = { { 0 } };
+
+	cr_expect(granted(l, zero, 5, 9, SECOND) == 5);
+	for (uint32_t i = 0; i < 7; i++)
+		cr_expect(granted(l, v4(i), 5, 4, SECOND) == 4);
+	cr_expect(granted(l, zero, 5, 9, SECOND) == 0, "eight sources have eight places");
+	cr_expect(granted(l, v4(7), 5, 1, SECOND) == 1, "a ninth takes a fuller one's");
+	cr_expect(granted(l, zero, 5, 9, SECOND) == 0);
 	steer_limits_free(l);
 }
 

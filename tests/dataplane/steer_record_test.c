@@ -170,6 +170,27 @@ Test(steer_record, tick_does_no_more_than_its_budget)
 	steer_records_free(rs);
 }
 
+/* The wheel has stood still for many turns when records come that would lie anywhere on it: none
+ * may land on the list being worked off and keep it there. */
+Test(steer_record, wheel_that_was_left_standing_goes_on)
+{
+	enum { N = 250 };
+	struct steer_records *rs = steer_records_new(512, HOLD);
+	uint64_t now = 1000 * HOLD + 12345;
+
+	steer_records_insert(rs, 1, 0, HOLD);
+	for (uint64_t i = 1; i <= N; i++)
+		steer_records_insert(rs, 1000 + i, now, HOLD * i / N);
+	for (uint64_t i = 0; i <= N; i++) {
+		uint64_t t = now + HOLD * i / N + 2 * TICK;
+
+		steer_records_tick(rs, t, 1000);
+		cr_expect(steer_records_in_use(rs) <= N - i, "%lu: %u are there", i,
+			  steer_records_in_use(rs));
+	}
+	steer_records_free(rs);
+}
+
 /* ---- The model ---- */
 
 #define MODEL_KEYS 700
