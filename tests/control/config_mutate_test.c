@@ -235,7 +235,7 @@ static unsigned long setting(const char *name, unsigned long def)
 Test(config_mutate, damaged_files)
 {
 	unsigned long first = setting("CONFIG_MUTATE_SEED", 1);
-	unsigned long runs = setting("CONFIG_MUTATE_RUNS", 8000);
+	unsigned long runs = setting("CONFIG_MUTATE_RUNS", 5000);
 	static struct text t;
 	size_t accepted = 0;
 
