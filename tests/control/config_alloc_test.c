@@ -24,7 +24,7 @@ void __wrap_free(void *p);
 int __real_yaml_parser_load(yaml_parser_t *parser, yaml_document_t *document);
 int __wrap_yaml_parser_load(yaml_parser_t *parser, yaml_document_t *document);
 
-TestSuite(config_alloc, .fini = config_check_leaks);
+TestSuite(config_alloc, .fini = leaks_check);
 
 #define LIVE_MAX 8192
 

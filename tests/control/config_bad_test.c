@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(config_bad, .fini = config_check_leaks);
+TestSuite(config_bad, .fini = leaks_check);
 
 struct row {
 	const char *what, *with; /* replaced in the example */

@@ -33,15 +33,6 @@ const char config_example[] =
 	"    failback-interval: 1800s\n"
 	"    failback-hold: 60s\n";
 
-/* Present in builds with a leak checker only. */
-extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
-
-void config_check_leaks(void)
-{
-	if (__lsan_do_recoverable_leak_check)
-		cr_assert_eq(__lsan_do_recoverable_leak_check(), 0);
-}
-
 struct ctl_model *config_try(const char *text, char *said, size_t size)
 {
 	FILE *out = fmemopen(said, size, "w");

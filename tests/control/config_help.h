@@ -4,6 +4,7 @@
 #pragma once
 
 #include "control/config/ctl_config.h"
+#include "tests/leaks.h"
 
 /** A whole, correct file: a port, a service, a pair of two. */
 extern const char config_example[];
@@ -17,6 +18,3 @@ struct ctl_model *config_try(const char *text, char *said, size_t size);
 /** The example with the first occurrence of `what` replaced; free() it. Fails if it is not there.
  */
 char *config_vary(const char *what, const char *with);
-
-/** Under a leak checker, whatever leaked fails the run. */
-void config_check_leaks(void);

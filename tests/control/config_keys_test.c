@@ -44,7 +44,7 @@ static void teardown(void)
 	snprintf(sub, sizeof(sub), "%s/sub", dir);
 	remove_all(sub);
 	remove_all(dir);
-	config_check_leaks();
+	leaks_check();
 }
 
 TestSuite(config_keys, .init = setup, .fini = teardown);

@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 #include <syslog.h>
 
-TestSuite(config_load, .fini = config_check_leaks);
+TestSuite(config_load, .fini = leaks_check);
 
 static const struct dp_endpoint *must_be(const struct dp_endpoint *at, const char *ip, int port)
 {

@@ -14,7 +14,7 @@
 
 #define ROOM 16384
 
-TestSuite(config_mutate, .fini = config_check_leaks);
+TestSuite(config_mutate, .fini = leaks_check);
 
 static uint64_t state;
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(config_reload, .fini = config_check_leaks);
+TestSuite(config_reload, .fini = leaks_check);
 
 static const struct {
 	const char *what, *with;

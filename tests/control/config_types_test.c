@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(config_types, .fini = config_check_leaks);
+TestSuite(config_types, .fini = leaks_check);
 
 #define BAD UINT64_MAX
 

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TestSuite(config_yaml, .fini = config_check_leaks);
+TestSuite(config_yaml, .fini = leaks_check);
 
 static char said[1 << 20];
 
