@@ -361,6 +361,46 @@ static int fail_netdev(struct ctl_netlink *nl, const struct ctl_port *port, cons
 	return ret;
 }
 
+static bool has_ours(const struct have *h)
+{
+	for (size_t i = 0; i < h->n_addresses; i++) {
+		if (h->addresses[i].ours)
+			return true;
+	}
+	return false;
+}
+
+static void set_ipv6(const struct ctl_port *port, const char *key, const char *value)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%.15s/%s", port->name, key);
+	f = fopen(path, "we");
+	if (!f)
+		return; /* a kernel without IPv6 */
+	fputs(value, f);
+	fclose(f);
+}
+
+/*
+ * While its link-local address is tentative (RFC 4862 5.4, about 1.5 s after the link came up) the
+ * kernel solicits no neighbour: the first packets to an IPv6 next hop would wait in vain. So a new
+ * netdev gets that address anew, without probes.
+ */
+static void skip_dad(const struct ctl_port *port)
+{
+	bool v6 = false;
+
+	for (size_t i = 0; i < port->n_addresses; i++)
+		v6 |= !dp_ip_is_v4(&port->addresses[i].ip);
+	if (!v6)
+		return;
+	set_ipv6(port, "accept_dad", "0");
+	set_ipv6(port, "disable_ipv6", "1");
+	set_ipv6(port, "disable_ipv6", "0");
+}
+
 int ctl_netdev_add(struct ctl_netlink *nl, unsigned int ifindex, const struct ctl_port *port,
 		   char *err)
 {
@@ -372,6 +412,8 @@ int ctl_netdev_add(struct ctl_netlink *nl, unsigned int ifindex, const struct ct
 	ret = read_have(nl, ifindex, &h);
 	if (ret < 0)
 		return fail_netdev(nl, port, "read", ret, err);
+	if (!has_ours(&h))
+		skip_dad(port);
 	ret = add_addresses(nl, &h, port, err);
 	if (ret == 0)
 		ret = add_routes(nl, &h, port, err);

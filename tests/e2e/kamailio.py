@@ -17,6 +17,8 @@ listen=udp:{ip}:5060
 listen=udp:{ip}:5062
 server_header="Server: {name}"
 alias=example.com
+# Each of the two takes the other one's Route values for its own: the survivor carries on its dialogs.
+alias=udp:{peer}:5060
 mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/"
 loadmodule "tm.so"
 loadmodule "sl.so"

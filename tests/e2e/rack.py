@@ -229,10 +229,7 @@ class Wiretap:
         for path in self.stop():
             out = run(
                 "tshark", "-n", "-r", path, "-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE",
-                "--disable-all-protocols", "--enable-protocol", "eth", "--enable-protocol", "ethertype",
-                "--enable-protocol", "arp", "--enable-protocol", "ip", "--enable-protocol", "ipv6",
-                "--enable-protocol", "icmp", "--enable-protocol", "icmpv6", "--enable-protocol", "udp",
-                "--enable-protocol", "sip", "-d", "udp.port==5060,sip", "-Y", filter_, timeout=600,
+                "-d", "udp.port==5060,sip", "-Y", filter_, timeout=600,
             )
             lines += out.splitlines()
         return lines

@@ -46,7 +46,7 @@ class Office:
         nat.route("default", "203.0.113.130")
         nat.sysctl("net.ipv4.ip_forward", 1)
         nat.exec("nft", "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; };"
-                        " add rule ip nat post oifname outside masquerade to :20000-30000")
+                        " add rule ip nat post oifname outside udp sport 1-65535 masquerade to :20000-30000")
 
     def register(self, ua, headers=()):
         text = ua.request("REGISTER", "sip:example.com", to=f"<sip:{ua.name}@example.com>",
