@@ -77,13 +77,14 @@ static uint32_t skip_display(const uint8_t *b, uint32_t i, uint32_t end)
 /* All of them must be good: behind a malformed one, others might see a tag where we see none. */
 static int set_params(const uint8_t *b, uint32_t i, uint32_t end, struct sip_addr *addr)
 {
+	uint32_t n_params = 0;
 	struct sip_param p;
 
 	i = sip_skip(b, i, end, SIP_C_LWS);
 	addr->params = sip_span_of(i, end);
 	while (i < end && b[i] == ';') {
 		i = param_or_nothing(b, i, end, &p);
-		if (i == 0)
+		if (i == 0 || ++n_params > SIP_WALK_MAX)
 			return -EINVAL;
 	}
 	return i == end ? 0 : -EINVAL;
@@ -165,6 +166,7 @@ void sip_addr_iter_init(struct sip_addr_iter *it, const struct sip_msg *m, enum 
 	it->id = (uint8_t)id;
 	it->hdr = sip_msg_hdr(m, id);
 	it->off = it->hdr ? it->hdr->value_off : 0;
+	it->left = SIP_WALK_MAX;
 }
 
 int sip_addr_iter_next(struct sip_addr_iter *it, struct sip_addr *addr)
@@ -186,6 +188,8 @@ int sip_addr_iter_next(struct sip_addr_iter *it, struct sip_addr *addr)
 	if (stop == 0)
 		return -EINVAL;
 	elem = sip_span_of(it->off, stop);
+	if (!sip_walk_take(&it->left, it->msg->buf, elem, ';'))
+		return -EINVAL;
 	if (!(it->id == SIP_HDR_CONTACT && is_star(it->msg->buf, elem, addr))
 	    && sip_addr_parse(it->msg->buf, elem, addr) < 0)
 		return -EINVAL;

@@ -5,6 +5,7 @@
 #include "sip/sip_internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define LWS   SIP_C_LWS
 #define PARM  (SIP_C_PARAM | SIP_C_URI)        /* any visible character that separates nothing */
@@ -115,6 +116,20 @@ uint32_t sip_skip_host(const uint8_t *b, uint32_t i, uint32_t end)
 		return skip_ipv6_reference(b, i, end);
 	stop = sip_skip(b, i, end, SIP_C_HOST);
 	return stop > i ? stop : 0;
+}
+
+bool sip_walk_take(uint16_t *left, const uint8_t *b, struct sip_span s, uint8_t c)
+{
+	const uint8_t *at = b + s.off, *end = at + s.len;
+
+	for (;; at++) {
+		if (*left == 0)
+			return false;
+		*left -= 1;
+		at = at < end ? memchr(at, c, (size_t)(end - at)) : NULL;
+		if (!at)
+			return true;
+	}
 }
 
 uint32_t sip_param_next(const uint8_t *b, uint32_t i, uint32_t end, struct sip_param *p)

@@ -92,6 +92,12 @@ int sip_port(const uint8_t *b, uint32_t i, uint32_t end, uint16_t *port);
 /** Behind the host (hostname, IPv4 or bracketed IPv6 reference) that starts at i, or 0. */
 uint32_t sip_skip_host(const uint8_t *b, uint32_t i, uint32_t end);
 
+/**
+ * Take one value, and one for each separator c in a span, off what a walk may still have.
+ * @return whether there was as much left.
+ */
+bool sip_walk_take(uint16_t *left, const uint8_t *b, struct sip_span s, uint8_t c);
+
 /** One parameter. */
 struct sip_param {
 	struct sip_span whole; /* from its ';' to its value's end */

@@ -43,11 +43,12 @@ bool sip_span_is_nocase(const uint8_t *buf, struct sip_span s, const char *text)
 	return i == s.len && text[i] == '\0';
 }
 
-static bool value_has_token(const struct sip_msg *m, const struct sip_hdr *h, const char *token)
+static bool value_has_token(const struct sip_msg *m, const struct sip_hdr *h, const char *token,
+			    uint16_t *left)
 {
 	uint32_t i = h->value_off, end = sip_hdr_value_end(h);
 
-	while (i < end) {
+	for (; i<end && * left> 0; *left -= 1) {
 		const uint8_t *comma = memchr(m->buf + i, ',', end - i);
 		uint32_t stop = comma ? (uint32_t)(comma - m->buf) : end;
 		uint32_t start = sip_skip(m->buf, i, stop, SIP_C_LWS);
@@ -62,8 +63,10 @@ static bool value_has_token(const struct sip_msg *m, const struct sip_hdr *h, co
 
 bool sip_msg_list_has(const struct sip_msg *m, enum sip_hdr_id id, const char *token)
 {
+	uint16_t left = SIP_WALK_MAX;
+
 	for (const struct sip_hdr *h = sip_msg_hdr(m, id); h; h = sip_msg_hdr_next(m, h))
-		if (value_has_token(m, h, token))
+		if (value_has_token(m, h, token, &left))
 			return true;
 	return false;
 }

@@ -18,6 +18,11 @@
 #define SIP_MSG_MAX 65535 /* bytes of a message, body included */
 #define SIP_HDR_MAX 256   /* header fields of a message; one more is SIP_ERR_TOO_MANY_HEADERS */
 
+/* Values and parameters of one walk over a list (Via, Route, ...), and parameters of one Via,
+ * name-addr or URI; one more is malformed. It bounds what a message of nothing but separators can
+ * cost. */
+#define SIP_WALK_MAX 1024
+
 /** Bytes [off, off + len) of the message. len 0 means absent or empty; off is then unspecified. */
 struct sip_span {
 	uint16_t off;
@@ -245,7 +250,7 @@ bool sip_span_is(const uint8_t *buf, struct sip_span s, const char *text);
 bool sip_span_is_nocase(const uint8_t *buf, struct sip_span s, const char *text);
 
 /** Whether a comma-separated list of tokens (Supported, Require, ...), over all headers with that
- * id, holds a token. */
+ * id, holds a token; looks at the first SIP_WALK_MAX. */
 bool sip_msg_list_has(const struct sip_msg *m, enum sip_hdr_id id, const char *token);
 
 /**
@@ -262,7 +267,8 @@ const char *sip_result_name(enum sip_result result);
 struct sip_via_iter {
 	const struct sip_msg *msg;
 	const struct sip_hdr *hdr;
-	uint16_t off; /* where the next via-parm starts in hdr */
+	uint16_t off;  /* where the next via-parm starts in hdr */
+	uint16_t left; /* of SIP_WALK_MAX */
 };
 
 void sip_via_iter_init(struct sip_via_iter *it, const struct sip_msg *m);

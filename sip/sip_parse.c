@@ -194,7 +194,7 @@ static uint32_t line_end(const uint8_t *b, uint32_t i, uint32_t len)
 static void headers(struct parse *p, uint32_t i)
 {
 	struct sip_msg *m = p->m;
-	uint32_t lf;
+	uint32_t lf, n_lines = 0;
 
 	for (; i < m->len && !is_blank(m->buf, i, m->len); i = lf + 1) {
 		m->hdrs_end = (uint16_t)i;
@@ -203,7 +203,8 @@ static void headers(struct parse *p, uint32_t i)
 			note(p, i, SIP_ERR_NO_END);
 			return;
 		}
-		if (m->n_hdrs == SIP_HDR_MAX) {
+		/* Lines that are no header count too: they cost as much. */
+		if (n_lines++ == SIP_HDR_MAX) {
 			note(p, i, SIP_ERR_TOO_MANY_HEADERS);
 			return;
 		}

@@ -71,9 +71,14 @@ static int hostport(const uint8_t *b, uint32_t i, uint32_t end, struct sip_uri *
 			return -EINVAL;
 	}
 	if (stop < end && b[stop] == ';') {
-		for (i = stop; stop < end && b[stop] != '?';)
-			stop++;
+		const uint8_t *query = memchr(b + stop, '?', end - stop);
+		uint16_t left = SIP_WALK_MAX;
+
+		i = stop;
+		stop = query ? (uint32_t)(query - b) : end;
 		uri->params = sip_span_of(i, stop);
+		if (!sip_walk_take(&left, b, uri->params, ';'))
+			return -EINVAL;
 	}
 	if (stop < end && b[stop] == '?') {
 		uri->headers = sip_span_of(stop + 1, end);

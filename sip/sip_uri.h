@@ -58,6 +58,7 @@ struct sip_addr_iter {
 	const struct sip_msg *msg;
 	const struct sip_hdr *hdr;
 	uint16_t off;
+	uint16_t left; /* of SIP_WALK_MAX */
 	uint8_t id;
 };
 

@@ -42,10 +42,8 @@ static uint32_t sent_by(const uint8_t *b, uint32_t i, uint32_t end, struct sip_v
 	return sip_port(b, port, stop, &via->port) < 0 ? 0 : stop;
 }
 
-static bool name_is(const uint8_t *b, struct sip_span s, const char *name)
-{
-	return sip_span_is_nocase(b, s, name);
-}
+/* Whether a name is the literal: its length tells most of them apart. */
+#define NAME_IS(b, s, name) ((s).len == sizeof(name) - 1 && sip_span_is_nocase(b, s, name))
 
 /* Keep what steering needs. A second one of these makes the Via malformed (7.3.1: MUST NOT appear
  * more than once), since another element might read the other one. */
@@ -54,23 +52,23 @@ static int keep_param(const uint8_t *b, const struct sip_param *p, struct sip_vi
 {
 	unsigned int bit;
 
-	if (name_is(b, p->name, "branch")) {
+	if (NAME_IS(b, p->name, "branch")) {
 		bit = 1;
 		via->branch = p->value;
-	} else if (name_is(b, p->name, "received")) {
+	} else if (NAME_IS(b, p->name, "received")) {
 		bit = 2;
 		via->received = p->value;
 		via->received_param = p->whole;
 		via->has_received = true;
-	} else if (name_is(b, p->name, "rport")) {
+	} else if (NAME_IS(b, p->name, "rport")) {
 		bit = 4;
 		via->rport = p->value;
 		via->rport_param = p->whole;
 		via->has_rport = true;
-	} else if (name_is(b, p->name, "maddr")) {
+	} else if (NAME_IS(b, p->name, "maddr")) {
 		bit = 8;
 		via->maddr = p->value;
-	} else if (name_is(b, p->name, "ttl")) {
+	} else if (NAME_IS(b, p->name, "ttl")) {
 		bit = 16;
 		via->ttl = p->value;
 	} else {
@@ -84,7 +82,7 @@ static int keep_param(const uint8_t *b, const struct sip_param *p, struct sip_vi
 
 int sip_via_decode(const uint8_t *b, uint32_t i, uint32_t end, struct sip_via *via, uint32_t *next)
 {
-	uint32_t start = i, value_end, at;
+	uint32_t start = i, value_end, at, n_params = 0;
 	unsigned int seen = 0;
 	struct sip_param p;
 
@@ -99,7 +97,7 @@ int sip_via_decode(const uint8_t *b, uint32_t i, uint32_t end, struct sip_via *v
 	via->value = sip_span_of(start, value_end);
 	for (at = i; i < end && b[i] == ';';) {
 		i = sip_param_next(b, i, end, &p);
-		if (i == 0 || keep_param(b, &p, via, &seen) < 0)
+		if (i == 0 || ++n_params > SIP_WALK_MAX || keep_param(b, &p, via, &seen) < 0)
 			return -EINVAL;
 		value_end = sip_span_end(p.whole);
 		via->value = sip_span_of(start, value_end);
@@ -117,6 +115,7 @@ void sip_via_iter_init(struct sip_via_iter *it, const struct sip_msg *m)
 	it->msg = m;
 	it->hdr = sip_msg_hdr(m, SIP_HDR_VIA);
 	it->off = it->hdr ? it->hdr->value_off : 0;
+	it->left = SIP_WALK_MAX;
 }
 
 int sip_via_iter_next(struct sip_via_iter *it, struct sip_via *via)
@@ -133,7 +132,8 @@ int sip_via_iter_next(struct sip_via_iter *it, struct sip_via *via)
 		it->off = it->hdr->value_off;
 		end = sip_hdr_value_end(it->hdr);
 	}
-	if (sip_via_decode(it->msg->buf, it->off, end, via, &next) < 0)
+	if (sip_via_decode(it->msg->buf, it->off, end, via, &next) < 0
+	    || !sip_walk_take(&it->left, it->msg->buf, via->params, ';'))
 		return -EINVAL;
 	it->off = (uint16_t)(next == end ? end + 1 : next);
 	return 1;
