@@ -237,7 +237,7 @@ static void stop(void *context, struct ctl_rpc_call *call)
 
 #define PAIR                                                   \
 	{                                                      \
-		"pair", CTL_RPC_STRING, true, "name of a pair" \
+		"name", CTL_RPC_STRING, true, "name of a pair" \
 	}
 #define OF_PAIR                                                 \
 	{                                                       \
@@ -245,7 +245,7 @@ static void stop(void *context, struct ctl_rpc_call *call)
 	}
 #define MEMBER                                                                 \
 	{                                                                      \
-		"member", CTL_RPC_STRING, true,                                \
+		"name", CTL_RPC_STRING, true,                                  \
 			"name of a member; \"pair/member\" where names repeat" \
 	}
 
