@@ -79,7 +79,7 @@ static void on_up(void *arg, bool found)
 		 atomic_load(&d->region->pid),
 		 (unsigned long long)atomic_load(&d->region->incarnation),
 		 found ? ", it ran before" : "");
-	record(d, "down", "running", "dataplane", text);
+	record(d, found ? "running" : "down", "running", "dataplane", text);
 	if (d->starting) {
 		d->found = found;
 		return;
@@ -128,6 +128,15 @@ static bool publish_net(void *arg, const struct ctl_net_view *view)
 
 	free(net);
 	return done;
+}
+
+/* Probes that have no way to their members are no evidence against them. */
+static void on_away(void *arg, bool away)
+{
+	struct ctl_daemon *d = arg;
+
+	if (d->pairs)
+		ctl_pairs_pause(d->pairs, away);
 }
 
 static void set_word(void *arg, unsigned int pair, uint64_t word)
@@ -207,7 +216,7 @@ static int take_socket(struct ctl_daemon *d)
 static int make_parts(struct ctl_daemon *d)
 {
 	static const int sigs[] = { SIGTERM, SIGINT, SIGHUP };
-	struct ctl_mirror_params mp = { .publish = publish_net, .arg = d };
+	struct ctl_mirror_params mp = { .publish = publish_net, .away = on_away, .arg = d };
 
 	signal(SIGPIPE, SIG_IGN);
 	d->base = event_base_new();

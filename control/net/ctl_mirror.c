@@ -49,7 +49,7 @@ struct ctl_mirror {
 	bool torn;           /* the dump being read is to be read again */
 	uint32_t seq;
 	uint64_t began_us, routes_not_before_us;
-	bool suspended, losing, dirty;
+	bool suspended, losing, dirty, away;
 	bool in_step;
 	uint64_t overflows;
 	_Alignas(struct nlmsghdr) char rx[RX_SIZE];
@@ -73,6 +73,15 @@ static void arm(struct event *ev, uint64_t us)
 	evtimer_add(ev, &tv);
 }
 
+static void set_away(struct ctl_mirror *m, bool away)
+{
+	if (m->away == away)
+		return;
+	m->away = away;
+	if (m->p.away)
+		m->p.away(m->p.arg, away);
+}
+
 /* ---- Handing on */
 
 static void hand_on(struct ctl_mirror *m)
@@ -94,6 +103,7 @@ static void hand_on(struct ctl_mirror *m)
 		if (m->p.publish(m->p.arg, &v)) {
 			m->dirty = false;
 			m->in_step = true;
+			set_away(m, false);
 		}
 	}
 	free(routes);
@@ -137,6 +147,7 @@ static void lose(struct ctl_mirror *m)
 	if (m->losing || m->suspended)
 		return;
 	m->losing = true;
+	set_away(m, true);
 	keep_neighs(m);
 	arm(m->on_grace, GRACE_MS * 1000);
 }
@@ -474,6 +485,7 @@ void ctl_mirror_suspend(struct ctl_mirror *m)
 	evtimer_del(m->on_quiet);
 	m->losing = false;
 	m->suspended = true;
+	set_away(m, true);
 }
 
 void ctl_mirror_resume(struct ctl_mirror *m, unsigned int n_ports, const unsigned int *ifindex)

@@ -29,6 +29,9 @@ struct ctl_mirror_params {
 	struct ctl_netlink *netlink; /* borrowed: for what the kernel is to do about neighbours */
 	/* Put a view in force. @return false to be called again 5 ms later. Borrows the view. */
 	bool (*publish)(void *arg, const struct ctl_net_view *view);
+	/* The ports' netdevs have gone or are about to (true), or all is there and handed on again.
+	 * May be NULL. */
+	void (*away)(void *arg, bool away);
 	void *arg;
 };
 

@@ -380,8 +380,7 @@ void ctl_pairs_free(struct ctl_pairs *ps)
 
 static uint64_t real_now(void *arg)
 {
-	(void)arg;
-	return ctl_now_us();
+	return ctl_prober_now_us(arg);
 }
 
 static uint64_t real_wall(void *arg)
@@ -417,6 +416,11 @@ static void real_cancel(void *arg, void *probe)
 static const uint64_t *real_counts(void *arg)
 {
 	return ctl_prober_counts(arg);
+}
+
+void ctl_pairs_pause(struct ctl_pairs *ps, bool pause)
+{
+	ctl_clock_stop(ps->clock, pause);
 }
 
 struct ctl_pairs *ctl_pairs_new(const struct ctl_pairs_params *params)

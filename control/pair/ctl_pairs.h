@@ -48,6 +48,10 @@ int ctl_pairs_apply(struct ctl_pairs *ps, const struct ctl_model *model,
  * them). */
 void ctl_pairs_retire(struct ctl_pairs *ps, const struct ctl_model *next);
 
+/** The way to all members is gone (the data plane is away), or is back: meanwhile nothing is
+ * probed, no timer fires, and no silence counts. */
+void ctl_pairs_pause(struct ctl_pairs *ps, bool pause);
+
 /** An event from a worker's ring. */
 void ctl_pairs_dataplane_event(struct ctl_pairs *ps, const struct dp_event *ev);
 

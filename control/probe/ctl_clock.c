@@ -6,7 +6,9 @@
 struct ctl_clock {
 	struct ctl_timers timers;
 	struct event *ev;
-	bool running; /* the end of the run arms the event once */
+	bool running;        /* the end of the run arms the event once */
+	uint64_t stopped_us; /* its time when it was stopped; 0: it goes */
+	uint64_t lag_us;     /* how long it was stopped, all in all */
 };
 
 static uint64_t read_us(clockid_t id)
@@ -27,9 +29,19 @@ uint64_t ctl_wall_us(void)
 	return read_us(CLOCK_REALTIME);
 }
 
+uint64_t ctl_clock_now_us(const struct ctl_clock *c)
+{
+	return c->stopped_us ? c->stopped_us : ctl_now_us() - c->lag_us;
+}
+
+static uint64_t timers_now(void *arg)
+{
+	return ctl_clock_now_us(arg);
+}
+
 static void arm(struct ctl_clock *c, uint64_t at_us)
 {
-	uint64_t now_us = ctl_now_us();
+	uint64_t now_us = ctl_clock_now_us(c);
 	uint64_t in_us = at_us > now_us ? at_us - now_us : 0;
 	const struct timeval tv = { .tv_sec = (time_t)(in_us / 1000000),
 				    .tv_usec = (suseconds_t)(in_us % 1000000) };
@@ -41,7 +53,7 @@ static void on_sooner(void *arg, uint64_t at_us)
 {
 	struct ctl_clock *c = arg;
 
-	if (!c->running)
+	if (!c->running && !c->stopped_us)
 		arm(c, at_us);
 }
 
@@ -52,9 +64,9 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	c->running = true;
-	ctl_timers_run(&c->timers, ctl_now_us());
+	ctl_timers_run(&c->timers, ctl_clock_now_us(c));
 	c->running = false;
-	if (ctl_timers_next(&c->timers) != 0)
+	if (ctl_timers_next(&c->timers) != 0 && !c->stopped_us)
 		arm(c, ctl_timers_next(&c->timers));
 }
 
@@ -70,8 +82,26 @@ struct ctl_clock *ctl_clock_new(struct event_base *base)
 		return NULL;
 	}
 	c->timers.sooner = on_sooner;
+	c->timers.now_us = timers_now;
 	c->timers.arg = c;
 	return c;
+}
+
+void ctl_clock_stop(struct ctl_clock *c, bool stop)
+{
+	if (stop == (c->stopped_us != 0))
+		return;
+	c->timers.stopped = stop;
+	if (stop) {
+		c->stopped_us = ctl_clock_now_us(c);
+		c->timers.stops++;
+		evtimer_del(c->ev);
+		return;
+	}
+	c->lag_us = ctl_now_us() - c->stopped_us;
+	c->stopped_us = 0;
+	if (ctl_timers_next(&c->timers) != 0)
+		arm(c, ctl_timers_next(&c->timers));
 }
 
 void ctl_clock_free(struct ctl_clock *c)

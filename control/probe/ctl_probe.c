@@ -9,8 +9,11 @@
 #include "control/probe/ctl_clock.h"
 #include "control/probe/ctl_probe_int.h"
 
-#define T1_US    CTL_PAIR_T1_US
-#define T2_US    4000000u
+#define T1_US CTL_PAIR_T1_US
+#define T2_US 4000000u
+/* A send that failed here is told so much later: that its netdev has gone, and the clock is to be
+ * stopped, may be on its way. */
+#define FAIL_US  50000u
 #define BUCKETS  1024u  /* at first; a power of two */
 #define ENDED    16384u /* branches that ended lately; a power of two */
 #define ATTEMPTS 3      /* REGISTERs of one probe: plain, with credentials, with a fresh nonce */
@@ -68,9 +71,16 @@ struct ctl_probe {
 	unsigned int n_sends, sent, attempts;
 	uint64_t spread_us, first_us, wait_us;
 	struct ctl_probe_text own; /* with credentials; b NULL: the target's template */
-	bool failed;
+	bool failed;               /* to send; told after FAIL_US unless the clock was stopped */
+	uint32_t stops;            /* of the clock, when it failed */
 	struct ctl_probe_result result;
 };
+
+/* The prober's time, which may stand still. */
+static uint64_t now(const struct ctl_prober *p)
+{
+	return p->timers->now_us(p->timers->arg);
+}
 
 /* A branch is random: its first digits are hash enough. UINT64_MAX: no hexadecimal. */
 static uint64_t branch_key(const char *token)
@@ -187,7 +197,8 @@ static void send_once(struct ctl_probe *pr, uint64_t now_us)
 {
 	struct ctl_target *t = pr->t;
 	struct ctl_probe_text *text;
-	int err = ctl_target_ready(t, pr->is_register, now_us);
+	const struct ctl_timers *ts = t->prober->timers;
+	int err = ts->stopped ? -EAGAIN : ctl_target_ready(t, pr->is_register, now_us);
 
 	if (pr->sent == 0)
 		pr->first_us = now_us;
@@ -200,6 +211,7 @@ static void send_once(struct ctl_probe *pr, uint64_t now_us)
 	t->prober->counts[err == -EAGAIN ? CTL_PROBE_LOST : CTL_PROBE_SENT]++;
 	if (err != 0 && err != -EAGAIN) {
 		pr->failed = true;
+		pr->stops = ts->stops;
 		pr->result = (struct ctl_probe_result){ .code = CTL_ERROR_SEND,
 							.detail = (uint32_t)-err };
 	}
@@ -212,7 +224,7 @@ static void plan_next(struct ctl_probe *pr, uint64_t now_us)
 	struct ctl_timers *ts = pr->t->prober->timers;
 
 	if (pr->failed) {
-		ctl_timer_set(ts, &pr->timer, now_us);
+		ctl_timer_set(ts, &pr->timer, now_us + FAIL_US);
 	} else if (pr->n_sends != 0) {
 		if (pr->sent < pr->n_sends)
 			ctl_timer_set(ts, &pr->timer,
@@ -229,10 +241,11 @@ static void on_timer(struct ctl_timer *timer, uint64_t now_us)
 {
 	struct ctl_probe *pr = (struct ctl_probe *)timer;
 
-	if (pr->failed) {
+	if (pr->failed && pr->stops == pr->t->prober->timers->stops) {
 		finish(pr, &pr->result);
 		return;
 	}
+	pr->failed = false;
 	send_once(pr, now_us);
 	plan_next(pr, now_us);
 }
@@ -241,7 +254,7 @@ struct ctl_probe *ctl_probe_send(struct ctl_target *t, const struct ctl_pair_sen
 				 ctl_probe_cb cb, void *arg)
 {
 	struct ctl_probe *pr = calloc(1, sizeof(*pr));
-	uint64_t now_us = ctl_now_us();
+	uint64_t now_us = now(t->prober);
 
 	if (pr == NULL)
 		return NULL;
@@ -281,7 +294,7 @@ static bool answer_challenge(struct ctl_probe *pr, const struct ctl_probe_respon
 	struct ctl_prober *p = pr->t->prober;
 	struct ctl_probe_ids fresh;
 	struct ctl_probe_text text;
-	uint64_t now_us = ctl_now_us();
+	uint64_t now_us = now(p);
 
 	if (!pr->is_register || pr->attempts >= ATTEMPTS || pr->t->user == NULL
 	    || (pr->attempts > 1 && !is_stale(r)) || ctl_probe_ids_new(&fresh) != 0
@@ -307,7 +320,7 @@ static void response(struct ctl_probe *pr, const char *buf, size_t len)
 	struct ctl_prober *p = pr->t->prober;
 	struct ctl_probe_response r;
 	int err = ctl_probe_parse(buf, len, &pr->ids, pr->is_register, &r);
-	uint64_t rtt_us = ctl_now_us() - pr->first_us;
+	uint64_t rtt_us = now(p) - pr->first_us;
 
 	if (err != 0) {
 		p->counts[err == -ESRCH ? CTL_PROBE_MISMATCHED : CTL_PROBE_MALFORMED]++;
@@ -407,6 +420,11 @@ void ctl_prober_free(struct ctl_prober *p)
 	ctl_udp_free(p->udp);
 	free(p->buckets);
 	free(p);
+}
+
+uint64_t ctl_prober_now_us(const struct ctl_prober *p)
+{
+	return now(p);
 }
 
 const uint64_t *ctl_prober_counts(const struct ctl_prober *p)

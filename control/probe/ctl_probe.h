@@ -46,6 +46,9 @@ struct ctl_prober *ctl_prober_new(struct event_base *base, struct ctl_timers *ti
 /** All targets must have been freed. */
 void ctl_prober_free(struct ctl_prober *p);
 
+/** The time of its timers (struct ctl_timers' now_us). */
+uint64_t ctl_prober_now_us(const struct ctl_prober *p);
+
 const uint64_t *ctl_prober_counts(const struct ctl_prober *p);
 
 /** Whom to probe. Strings are copied. */

@@ -25,6 +25,10 @@ struct ctl_timers {
 	struct ctl_timer *root;
 	uint64_t serial;
 	uint64_t running_us; /* now of the run under way, else 0 */
+	/** What time it is for those who set timers here and have no other clock. May be NULL. */
+	uint64_t (*now_us)(void *arg);
+	bool stopped;   /* that time stands still */
+	uint32_t stops; /* how often it was stopped */
 	/** Called when the earliest deadline has become earlier. May be NULL. */
 	void (*sooner)(void *arg, uint64_t at_us);
 	void *arg;

@@ -18,7 +18,8 @@ struct seen {
 	struct event_base *base;
 	struct ctl_netlink *nl;
 	struct ctl_mirror *m;
-	unsigned int n, refuse;
+	unsigned int n, refuse, n_away;
+	bool away;
 	struct ctl_net_view v;
 	struct dp_net_port ports[DP_MAX_PORTS];
 	struct dp_net_addr addrs[64];
@@ -49,6 +50,14 @@ static bool publish(void *arg, const struct ctl_net_view *v)
 	if (v->n_neighs)
 		memcpy(s->neighs, v->neighs, v->n_neighs * sizeof(*v->neighs));
 	return true;
+}
+
+static void away(void *arg, bool is)
+{
+	struct seen *s = arg;
+
+	s->away = is;
+	s->n_away += is;
 }
 
 static struct sip_ip ip(const char *text)
@@ -111,7 +120,7 @@ static void run_for(int ms)
 
 static void begin(unsigned int n_ports, const unsigned int *ifindex)
 {
-	struct ctl_mirror_params p = { .publish = publish, .arg = &seen };
+	struct ctl_mirror_params p = { .publish = publish, .away = away, .arg = &seen };
 
 	seen.base = event_base_new();
 	seen.nl = ctl_netlink_open();
@@ -360,12 +369,15 @@ Test(mirror, stands_still_while_the_netdev_is_gone)
 	ctl_mirror_suspend(seen.m);
 	run_for(300);
 	cr_expect_eq(seen.n, n, "nothing is handed on meanwhile");
+	cr_expect(seen.away);
 
 	bench_tap("net0", &ifindex);
 	bench_run("ip addr add 192.0.2.10/24 dev net0; ip link set net0 up");
 	ctl_mirror_resume(seen.m, 1, &ifindex);
 	UNTIL(ctl_mirror_in_step(seen.m));
 	cr_expect_eq(seen.n, n + 1);
+	cr_expect_not(seen.away);
+	cr_expect_eq(seen.n_away, 1);
 	cr_expect(neigh(0, "192.0.2.1"), "known from before");
 	cr_expect(bench_shows("lladdr 02:00:00:00:00:09 STALE", "ip neigh"));
 	end();
@@ -377,7 +389,10 @@ Test(mirror, a_netdev_that_goes_alone_is_said_after_a_grace)
 
 	cr_expect(seen.ports[0].up);
 	close(wire);
+	UNTIL(seen.away);
+	cr_expect(seen.ports[0].up, "not said yet");
 	UNTIL(!seen.ports[0].up);
+	cr_expect_not(seen.away);
 	cr_expect_null(route("192.0.2.0", 120));
 	end();
 }
