@@ -9,6 +9,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/io/dp_caps.h"
 #include "dataplane/io/dp_eal.h"
 #include "dataplane/io/dp_eal_args.h"
 #include "dataplane/io/dp_netdev.h"
@@ -46,8 +47,14 @@ static bool netdev_below(const struct dp_boot_port *b, char *iface, size_t size)
 /* What no waiting mends. */
 static int check(const struct dp_boot_port *b, struct dp_failure *f)
 {
-	char iface[64];
+	char iface[64], caps[128];
 
+	if (dp_caps_missing(dp_caps_effective(), dp_caps_for(b->device), caps, sizeof(caps)))
+		return dp_fail(
+			f,
+			"port %s: device \"%s\" cannot be opened without %s; run this as root, or "
+			"give it these capabilities",
+			b->name, b->device, caps);
 	if (b->vlan)
 		return dp_fail(f, "port %s: VLAN %u cannot be used yet; use an untagged port",
 			       b->name, b->vlan);

@@ -1,9 +1,11 @@
 /* What the data plane starts DPDK with, and how its workers rest. */
+#include "dataplane/io/dp_caps.h"
 #include "dataplane/io/dp_eal_args.h"
 #include "dataplane/io/dp_rest.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,6 +185,31 @@ Test(start, free_hugepages_of_all_sizes_count)
 	cr_expect_eq(dp_free_huge_mb("/nonexistent"), 0);
 	snprintf(command, sizeof(command), "rm -r %s", dir);
 	cr_assert_eq(system(command), 0);
+}
+
+Test(start, missing_capabilities_are_named)
+{
+	static const struct {
+		const char *device;
+		uint64_t have;
+		const char *missing;
+	} rows[] = {
+		{ "net_af_xdp0,iface=x", 0,
+		  "CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK, CAP_SYS_ADMIN" },
+		{ "net_af_xdp0,iface=x", UINT64_MAX, "" },
+		{ "net_af_packet0,iface=x", 1ull << CAP_NET_ADMIN, "CAP_NET_RAW" },
+		{ "0000:03:00.0", 0, "CAP_NET_ADMIN" },
+		{ "net_pcap0", 1ull << CAP_NET_ADMIN, "" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[128];
+		size_t n = dp_caps_missing(rows[i].have, dp_caps_for(rows[i].device), text,
+					   sizeof(text));
+
+		cr_expect_str_eq(text, rows[i].missing, "%s", rows[i].device);
+		cr_expect_eq(n, strlen(rows[i].missing), "%s", rows[i].device);
+	}
 }
 
 Test(rest, spins_then_sleeps_in_growing_steps_up_to_its_bound)

@@ -17,12 +17,13 @@ from sippload import Load, Server
 class Alone:
     """A rack with a data plane and its driver, no sipsteerd."""
 
-    def __init__(self, lab, rack=None, config=None, name="dp", args=()):
+    def __init__(self, lab, rack=None, config=None, name="dp", args=(), prefix=()):
         self.lab = lab
         self.rack = rack or Rack(lab)
         self.ns = self.rack.appliance_ns
         self.name = name
         self.args = args
+        self.prefix = prefix
         self.socket = f"{lab.dir}/{name}.sock"
         self.config = lab.file(f"{name}.yaml", config or self.rack.config())
         self.runs = 0
@@ -31,8 +32,8 @@ class Alone:
 
     def start(self):
         self.runs += 1
-        self.process = self.ns.start(f"{self.name}{self.runs}", f"{BUILD}/sipsteer-dataplane", "--socket", self.socket,
-                                     *self.args)
+        self.process = self.ns.start(f"{self.name}{self.runs}", *self.prefix, f"{BUILD}/sipsteer-dataplane", "--socket",
+                                     self.socket, *self.args)
 
     def drive(self):
         """Start a driver; its first word about the start: a list of words."""
@@ -246,6 +247,14 @@ def test_failures_say_how_to_mend_them(lab):
     rack.appliance_ns.ip("link", "add", "net0", "type", "veth", "peer", "name", "other0")
     assert "exists already" in failure(lab, rack, good, "taken")
     rack.appliance_ns.ip("link", "del", "net0")
+
+
+def test_without_permission_it_says_what_it_lacks(lab):
+    rack = Rack(lab)
+    dp = Alone(lab, rack, prefix=("setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all"))
+    words = " ".join(dp.drive())
+    assert "without CAP_NET_RAW, CAP_IPC_LOCK, CAP_SYS_ADMIN; run this as root" in words, words
+    assert dp.process.wait(5) == 1
 
 
 def test_a_socket_in_use_is_a_failure(lab):
