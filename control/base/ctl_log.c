@@ -1,3 +1,7 @@
+/*
+ * Where a message goes is decided once, by ctl_log_open(). Any thread; the state is three atomics,
+ * read without order, since a message that still uses the old level or program does no harm.
+ */
 #include "control/base/ctl_log.h"
 
 #include <stdarg.h>

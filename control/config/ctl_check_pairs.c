@@ -108,6 +108,8 @@ static void check_methods(struct ctl_member *m, struct ctl_diag *d)
 	if (m->methods && m->role != DP_ROLE_FALLBACK)
 		ctl_diag_add(d, true, member_line(m, "methods"),
 			     "methods: only a fallback can be limited to some requests; remove it");
+	if (m->methods & 1u << SIP_METHOD_INVITE)
+		m->methods |= 1u << SIP_METHOD_ACK | 1u << SIP_METHOD_CANCEL;
 	if (!m->methods)
 		m->methods = UINT32_MAX;
 }

@@ -1,3 +1,6 @@
+/*
+ * From a file to a model: text, tree, values, checks. Control thread.
+ */
 #include "control/config/ctl_config.h"
 
 #include <stdlib.h>

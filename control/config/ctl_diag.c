@@ -1,3 +1,7 @@
+/*
+ * The list of what is wrong: sorted by line at every moment, each thing once, bounded. Its owner's
+ * thread only.
+ */
 #include "control/config/ctl_config.h"
 
 #include <stdarg.h>

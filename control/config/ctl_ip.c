@@ -1,3 +1,6 @@
+/*
+ * Addresses as 128-bit numbers, IPv4 behind its mapped prefix. Pure; any thread.
+ */
 #include "control/config/ctl_ip.h"
 
 #include <string.h>

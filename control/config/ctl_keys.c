@@ -1,3 +1,7 @@
+/*
+ * The key file. Keys are wiped from memory that is given back, and no message shows any part of
+ * one. Control thread.
+ */
 #include "control/config/ctl_keys.h"
 
 #include <ctype.h>

@@ -1,3 +1,7 @@
+/*
+ * A model's end, and looking into it. What a model owns is known from the schema's rows, but for
+ * what the checks derive: the services' pairs and the order of names.
+ */
 #include "control/config/ctl_model.h"
 
 #include <errno.h>

@@ -1,3 +1,6 @@
+/*
+ * Optimal string alignment (Damerau-Levenshtein without repeated edits), folded. Pure; any thread.
+ */
 #include "control/config/ctl_near.h"
 
 #include <ctype.h>

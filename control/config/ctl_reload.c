@@ -1,3 +1,7 @@
+/*
+ * What a reload cannot change: whatever the boot block of the region was made of, and what control
+ * opened when it started. Pure.
+ */
 #include "control/config/ctl_config.h"
 
 #include <errno.h>

@@ -285,7 +285,7 @@ static const struct ctl_key pair_keys[CTL_PAIR_KEYS] = {
 	  .help = "Requests that `signal` failback may try on the primary." },
 	{ "gray-failover", &ctl_type_bool, SET(gray_failover), .def = "no",
 	  .help = "Treat a member that answers probes but fails or delays live requests as down." },
-	{ "probe", NULL, .map = &ctl_map_probe, AT(ctl_pair, set),
+	{ "probe", NULL, .map = &ctl_map_probe, AT(ctl_pair, set), .def_says = "see Probes",
 	  .help = "What probes look like." },
 };
 
@@ -311,7 +311,7 @@ static const struct ctl_key member_keys[CTL_MEMBER_KEYS] = {
 	  .help = "The account's password." },
 	{ "methods", &ctl_type_word, AT(ctl_member, methods), .min_items = 1, .max_items = 12,
 	  .flags = CTL_SET, WORDS(method_words), .def_says = "any",
-	  .help = "Requests that a fallback may get." },
+	  .help = "Requests that a fallback may get; ACK and CANCEL go with INVITE." },
 };
 
 /* ---- Mappings */

@@ -1,3 +1,7 @@
+/*
+ * Two passes over the text: one that keeps nothing and bounds what the second, which builds the
+ * tree, can cost. Control thread.
+ */
 #include "control/config/ctl_yaml.h"
 
 #include <errno.h>

@@ -5,6 +5,7 @@
 #include "tests/control/config_help.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <syslog.h>
 
 TestSuite(config_load, .fini = leaks_check);
@@ -125,4 +126,41 @@ Test(config_load, example_pair)
 	cr_expect_null(s->probe_user_agent);
 	cr_expect_eq(s->probe_max_forwards, 70);
 	ctl_model_free(m);
+}
+
+/* RFC 3261 9.1, 13.2.2.4: CANCEL and ACK go where their INVITE went. */
+Test(config_load, methods_of_a_fallback)
+{
+	char *text =
+		config_vary("transport: udp }\n    oos-check",
+			    "transport: udp }\n"
+			    "      - { name: c, role: fallback, address: 198.51.100.13, methods: "
+			    "[ INVITE, BYE ] }\n"
+			    "      - { name: d, role: fallback, address: 198.51.100.14, methods: "
+			    "[ REGISTER ] }\n    oos-check");
+	struct ctl_model *m = config_good(text);
+
+	cr_expect_eq(m->pairs[0].members[2].methods, 1u << SIP_METHOD_INVITE | 1u << SIP_METHOD_BYE
+							     | 1u << SIP_METHOD_ACK
+							     | 1u << SIP_METHOD_CANCEL);
+	cr_expect_eq(m->pairs[0].members[3].methods, 1u << SIP_METHOD_REGISTER);
+	ctl_model_free(m);
+	free(text);
+}
+
+Test(config_load, members_by_priority)
+{
+	struct ctl_model *m;
+	char *text = config_vary("      - { name: east-a, role: primary",
+				 "      - { name: f1, role: fallback, address: 198.51.100.21 }\n"
+				 "      - { name: f2, role: fallback, address: 198.51.100.22 }\n"
+				 "      - { name: east-a, role: primary");
+	static const char *const order[] = { "east-a", "east-b", "f1", "f2" };
+
+	m = config_good(text);
+	cr_assert_eq(m->pairs[0].n_members, 4);
+	for (size_t i = 0; i < 4; i++)
+		cr_expect_str_eq(m->pairs[0].members[i].name, order[i]);
+	ctl_model_free(m);
+	free(text);
 }
