@@ -142,8 +142,8 @@ void steer_transaction_record(struct steer_ctx *c, const struct steer_hop *hop)
 		c->t.record = r;
 	}
 	/* The one in the branch: what has to keep its branch may go to another. */
-	r->member = hop->member ? steer_member_number(c->cfg, hop->pair, hop->member)
-				: STEER_NO_MEMBER;
+	r->member =
+		hop->member ? steer_member_number(c->cfg, hop->pair, hop->member) : STEER_NO_MEMBER;
 	r->attempt = hop->attempt;
 	r->listener = hop->from->key;
 }
