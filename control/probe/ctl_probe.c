@@ -348,7 +348,7 @@ static enum ctl_probe_count stray(const struct ctl_prober *p, const char *token)
 	uint64_t key = branch_key(token);
 	const struct ended *e = &p->ended[key & (ENDED - 1)];
 
-	if (e->key != key)
+	if (key == UINT64_MAX || e->key != key)
 		return CTL_PROBE_OTHER_BRANCH;
 	return e->how == ENDED_ANSWERED ? CTL_PROBE_DUPLICATE : CTL_PROBE_LATE;
 }

@@ -1,6 +1,7 @@
 #include "control/probe/ctl_probe_msg.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,29 @@
 #define CSEQ_MARK    "111111111"
 _Static_assert(sizeof(BRANCH_MARK) == CTL_PROBE_TOKEN + 1, "a branch's length");
 _Static_assert(sizeof(CSEQ_MARK) == CTL_PROBE_CSEQ + 1, "a CSeq's length");
+
+/* Its own reports about what others send us would fill the log. */
+static void say_nothing(const char *file, int line, osip_trace_level_t level, const char *format,
+			va_list ap)
+{
+	(void)file;
+	(void)line;
+	(void)level;
+	(void)format;
+	(void)ap;
+}
+
+/* libosip2 wants to be initialised before anything else. */
+static void init_once(void)
+{
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
+	osip_trace_initialize_func(TRACE_LEVEL0, say_nothing);
+	parser_init();
+}
 
 /* ---- Building */
 
@@ -116,7 +140,7 @@ int ctl_probe_text_build(struct ctl_probe_text *t, const struct ctl_probe_form *
 	int err;
 
 	memset(t, 0, sizeof(*t));
-	parser_init();
+	init_once();
 	if (osip_message_init(&m) != 0)
 		return -ENOMEM;
 	err = start_line(m, f);
@@ -192,48 +216,7 @@ int ctl_probe_ids_new(struct ctl_probe_ids *ids)
 	return 0;
 }
 
-/* ---- Parsing */
-
-const char *ctl_probe_find_branch(const char *buf, size_t len)
-{
-	const char *at = memmem(buf, len, COOKIE, sizeof(COOKIE) - 1);
-
-	if (at == NULL || (size_t)(buf + len - at) < sizeof(COOKIE) - 1 + CTL_PROBE_TOKEN)
-		return NULL;
-	return at + sizeof(COOKIE) - 1;
-}
-
-static bool token_is(const char *text, const char *token)
-{
-	return text != NULL && strlen(text) == CTL_PROBE_TOKEN
-	       && memcmp(text, token, CTL_PROBE_TOKEN) == 0;
-}
-
-/* RFC 3261 8.1.3.3: more than one Via: not for us. 17.1.3: the branch and the CSeq method match. */
-static int check(osip_message_t *m, const struct ctl_probe_ids *ids, bool is_register)
-{
-	osip_via_t *via = osip_list_get(&m->vias, 0);
-	osip_generic_param_t *branch = NULL, *tag = NULL;
-	char cseq[16];
-
-	if (!MSG_IS_RESPONSE(m) || m->status_code < 100 || m->status_code > 699 || via == NULL
-	    || osip_list_size(&m->vias) != 1 || m->from == NULL || m->to == NULL
-	    || m->call_id == NULL || m->cseq == NULL || m->cseq->number == NULL
-	    || m->cseq->method == NULL)
-		return -EBADMSG;
-	osip_via_param_get_byname(via, "branch", &branch);
-	osip_from_param_get_byname(m->from, "tag", &tag);
-	snprintf(cseq, sizeof(cseq), "%u", ids->cseq);
-	if (branch == NULL || branch->gvalue == NULL || tag == NULL
-	    || strncmp(branch->gvalue, COOKIE, sizeof(COOKIE) - 1) != 0)
-		return -EBADMSG;
-	if (!token_is(branch->gvalue + sizeof(COOKIE) - 1, ids->branch)
-	    || !token_is(tag->gvalue, ids->tag) || m->call_id->host != NULL
-	    || !token_is(m->call_id->number, ids->call_id) || strcmp(m->cseq->number, cseq) != 0
-	    || strcmp(m->cseq->method, is_register ? "REGISTER" : "OPTIONS") != 0)
-		return -ESRCH;
-	return 0;
-}
+/* ---- Challenges */
 
 /* Without quotes and escapes; an overlong or absent value is empty. */
 static void unquote(char *to, size_t size, const char *from)
@@ -278,24 +261,18 @@ static void add_challenge(struct ctl_probe_response *r, const osip_www_authentic
 		r->n_challenges++;
 }
 
-int ctl_probe_parse(const char *buf, size_t len, const struct ctl_probe_ids *ids, bool is_register,
-		    struct ctl_probe_response *r)
+void ctl_probe_read_challenges(const char *buf, size_t len, struct ctl_probe_response *r)
 {
 	osip_message_t *m;
-	int err;
 
-	r->code = 0;
-	r->n_challenges = 0;
+	init_once();
 	if (osip_message_init(&m) != 0)
-		return -EBADMSG;
-	err = osip_message_parse(m, buf, len) == 0 ? check(m, ids, is_register) : -EBADMSG;
-	if (err == 0) {
-		r->code = (unsigned int)m->status_code;
+		return;
+	if (osip_message_parse(m, buf, len) == 0) {
 		for (int i = 0; r->code == 401 && i < osip_list_size(&m->www_authenticates); i++)
 			add_challenge(r, osip_list_get(&m->www_authenticates, i), false);
 		for (int i = 0; r->code == 407 && i < osip_list_size(&m->proxy_authenticates); i++)
 			add_challenge(r, osip_list_get(&m->proxy_authenticates, i), true);
 	}
 	osip_message_free(m);
-	return err;
 }

@@ -1,7 +1,11 @@
 /*
  * The prober's messages: OPTIONS and REGISTER built with libosip2 once per member, as a template
- * in which each probe only puts its own branch, Call-ID, From tag and CSeq; responses parsed with
- * libosip2. Pure but for libosip2's allocations. Control thread.
+ * in which each probe only puts its own branch, Call-ID, From tag and CSeq.
+ *
+ * Responses are judged by sip/: libosip2 refuses some that are valid (a To with a host of one
+ * character), and a server that answers would be taken for dead; nor should what anybody may send
+ * reach more code than it must. libosip2 reads the challenges of a 401 or 407 that was judged.
+ * Pure but for libosip2's allocations. Control thread.
  */
 #pragma once
 
@@ -78,3 +82,6 @@ struct ctl_probe_response {
  */
 int ctl_probe_parse(const char *buf, size_t len, const struct ctl_probe_ids *ids, bool is_register,
 		    struct ctl_probe_response *r);
+
+/** The digest challenges of a 401 or 407 (r->code) into r. */
+void ctl_probe_read_challenges(const char *buf, size_t len, struct ctl_probe_response *r);
