@@ -3,6 +3,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,6 +42,30 @@ static void check_ip(const uint8_t *buf, struct sip_span host)
 	assert(memcmp(&ip, &again, sizeof(ip)) == 0);
 }
 
+/* What the C library reads as an address we read alike, and nothing else, but for leading zeros in
+ * decimal and RFC 5118 4.10's third colon. */
+static void check_against_libc(const uint8_t *buf, struct sip_span host)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct sip_ip ours, libc;
+	char text[64];
+	int r;
+
+	if (host.len > 2 && buf[host.off] == '[' && buf[host.off + host.len - 1] == ']')
+		host = (struct sip_span){ (uint16_t)(host.off + 1), (uint16_t)(host.len - 2) };
+	if (host.len == 0 || host.len >= sizeof(text) || memchr(buf + host.off, 0, host.len)
+	    || buf[host.off] == '[')
+		return;
+	memcpy(text, buf + host.off, host.len);
+	text[host.len] = '\0';
+	r = sip_host_ip(buf, host, &ours);
+	memcpy(libc.b, mapped, sizeof(mapped));
+	if (inet_pton(AF_INET, text, libc.b + 12) == 1 || inet_pton(AF_INET6, text, libc.b) == 1)
+		assert(r == 0 && memcmp(&ours, &libc, sizeof(ours)) == 0);
+	else
+		assert(r < 0 || strchr(text, '.'));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sip_span all = { 0, (uint16_t)size };
@@ -50,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	fuzz_check_uri(data, all);
 	check_ip(data, all);
+	check_against_libc(data, all);
 	if (sip_uri_parse(data, all, &uri) < 0)
 		return 0;
 	if (uri.user.len > 0)
