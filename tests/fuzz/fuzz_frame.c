@@ -8,6 +8,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <assert.h>
+#include <sanitizer/asan_interface.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,24 +35,18 @@ static bool ends(enum sip_frame_status status)
 	return status == SIP_FRAME_BAD || status == SIP_FRAME_TOO_LARGE;
 }
 
-/* All frames in the first len bytes of the stream; the framer sees a buffer of just these. */
-static void take(struct frames *f, struct sip_framer *framer, const uint8_t *data, size_t len)
+/* All frames in the first len bytes of the stream; the rest is out of bounds meanwhile. */
+static void take(struct frames *f, struct sip_framer *framer, const uint8_t *data, size_t len,
+		 size_t size)
 {
-	size_t have = len - f->consumed;
-	uint8_t *buf = malloc(have + 1);
-	size_t at = 0;
-
-	memcpy(buf, data + f->consumed, have);
+	ASAN_POISON_MEMORY_REGION(data + len, size - len);
 	while (!f->over && f->n < FRAMES_MAX) {
-		/* A copy without slack, so that a read beyond the end is seen. */
-		uint8_t *exact = malloc(have - at);
+		size_t have = len - f->consumed;
 		uint32_t n;
-		enum sip_frame_status status;
+		enum sip_frame_status status =
+			sip_framer_next(framer, data + f->consumed, have, &n);
 
-		memcpy(exact, buf + at, have - at);
-		status = sip_framer_next(framer, exact, have - at, &n);
-		free(exact);
-		assert(n <= have - at);
+		assert(n <= have);
 		if (status == SIP_FRAME_MORE) {
 			assert(n == 0);
 			break;
@@ -61,10 +56,9 @@ static void take(struct frames *f, struct sip_framer *framer, const uint8_t *dat
 		f->frame[f->n++].len = n;
 		f->over = ends(status);
 		if (!f->over)
-			at += n;
+			f->consumed += n;
 	}
-	f->consumed += at;
-	free(buf);
+	ASAN_UNPOISON_MEMORY_REGION(data + len, size - len);
 }
 
 static void cut_up(struct frames *f, const struct sip_frame_limits *limits, const uint8_t *data,
@@ -78,7 +72,7 @@ static void cut_up(struct frames *f, const struct sip_frame_limits *limits, cons
 	sip_framer_init(&framer, limits);
 	while (len < size) {
 		len += 1 + next_random(&seed) % longest;
-		take(f, &framer, data, len < size ? len : size);
+		take(f, &framer, data, len < size ? len : size, size);
 	}
 }
 
@@ -115,12 +109,26 @@ static void check_bad(const uint8_t *data, uint32_t len)
 	free(copy);
 }
 
+static void check_frames(const struct frames *f, const uint8_t *data)
+{
+	size_t at = 0;
+
+	for (unsigned int i = 0; i < f->n; i++) {
+		if (f->frame[i].status == SIP_FRAME_MESSAGE)
+			check_message(data + at, f->frame[i].len);
+		if (f->frame[i].status == SIP_FRAME_BAD)
+			check_bad(data + at, f->frame[i].len);
+		if (!ends(f->frame[i].status))
+			at += f->frame[i].len;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct frames whole, cut;
 	struct sip_frame_limits limits = { 4096, 8192 };
 	struct sip_framer framer;
-	size_t at = 0;
+	uint8_t *stream;
 	uint32_t seed;
 
 	if (size < 3)
@@ -128,21 +136,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] & 0x80)
 		limits = (struct sip_frame_limits){ data[0] & 0x7f, (data[0] & 0x7f) + 40u };
 	seed = (uint32_t)data[0] << 8 | data[1];
-	data += 2;
 	size -= 2;
+	stream = malloc(size);
+	memcpy(stream, data + 2, size);
 	memset(&whole, 0, sizeof(whole));
 	sip_framer_init(&framer, &limits);
-	take(&whole, &framer, data, size);
-	cut_up(&cut, &limits, data, size, seed);
+	take(&whole, &framer, stream, size, size);
+	cut_up(&cut, &limits, stream, size, seed);
 	assert(cut.n == whole.n && cut.over == whole.over && cut.consumed == whole.consumed);
 	assert(memcmp(cut.frame, whole.frame, whole.n * sizeof(whole.frame[0])) == 0);
-	for (unsigned int i = 0; i < whole.n; i++) {
-		if (whole.frame[i].status == SIP_FRAME_MESSAGE)
-			check_message(data + at, whole.frame[i].len);
-		if (whole.frame[i].status == SIP_FRAME_BAD)
-			check_bad(data + at, whole.frame[i].len);
-		if (!ends(whole.frame[i].status))
-			at += whole.frame[i].len;
-	}
+	check_frames(&whole, stream);
+	free(stream);
 	return 0;
 }
