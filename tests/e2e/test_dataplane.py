@@ -128,7 +128,7 @@ def test_calls_pass(lab):
     assert load.wait() == 0, load.process.tail()
     assert load.figures()[1:3] == (200, 0)
     stats = dp.stats()
-    assert stats["forwarded"] >= 1200, stats
+    assert stats["forwarded"] >= 1000, stats  # five messages a call
     assert stats.get("neigh-unresolved", 0) == 0, stats
 
 
