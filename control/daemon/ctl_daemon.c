@@ -79,7 +79,7 @@ static void on_up(void *arg, bool found)
 		 atomic_load(&d->region->pid),
 		 (unsigned long long)atomic_load(&d->region->incarnation),
 		 found ? ", it ran before" : "");
-	record(d, found ? "running" : "down", "running", "dataplane", text);
+	record(d, found ? "running" : "down", "running", found ? "adopted" : "dataplane", text);
 	if (d->starting) {
 		d->found = found;
 		return;

@@ -234,7 +234,7 @@ static void end_peer(struct ctl_link *l)
 {
 	l->p.replace = false;
 	ctl_log(LOG_NOTICE, "ending the data plane that runs (process %d), as asked", (int)l->peer);
-	if (kill(l->peer, SIGTERM) < 0) {
+	if (l->peer <= 0 || kill(l->peer, SIGTERM) < 0) {
 		fail(l, "cannot end the data plane (process %d): %s", (int)l->peer,
 		     strerror(errno));
 		return;

@@ -6,7 +6,7 @@
  * Notifications are subscribed to before anything is read, so that nothing falls between.
  *
  * Timers: `quiet`, 5 ms after a publication, until which changes gather; `pause`, until a dump may
- * begin; `grace`, 200 ms from the first sign that a netdev is gone.
+ * begin; `grace`, 200 ms from the first sign that a netdev is gone, and again for 10 s while it is.
  */
 #include "control/net/ctl_mirror.h"
 
@@ -26,6 +26,7 @@
 enum {
 	QUIET_MS = 5,
 	GRACE_MS = 200,
+	GRACES_GONE = 50, /* for a netdev that is gone and not only down */
 	RETRY_MS = 100,
 	TORN_MS = 10,
 	ROUTE_SHARE = 10,      /* reading routes takes at most one part in this of the time */
@@ -51,6 +52,7 @@ struct ctl_mirror {
 	uint64_t began_us, routes_not_before_us;
 	bool suspended, losing, dirty, away;
 	bool in_step;
+	unsigned int graces;
 	uint64_t overflows;
 	_Alignas(struct nlmsghdr) char rx[RX_SIZE];
 };
@@ -147,18 +149,34 @@ static void lose(struct ctl_mirror *m)
 	if (m->losing || m->suspended)
 		return;
 	m->losing = true;
+	m->graces = 0;
 	set_away(m, true);
 	keep_neighs(m);
 	arm(m->on_grace, GRACE_MS * 1000);
 }
 
-/* The data plane lives: somebody has set the netdev down. */
+/* Whether a port's netdev is no longer there at all, as far as has been read. */
+static bool is_gone(const struct ctl_mirror *m)
+{
+	for (unsigned int i = 0; i < m->map.n; i++) {
+		if (m->map.ifindex[i] && m->tables.now.port[i].mtu == 0)
+			return true;
+	}
+	return m->reading == CTL_TABLE_LINKS || (m->wanted & 1u << CTL_TABLE_LINKS);
+}
+
+/* Only down: somebody has set it so, and the data plane lives. Gone: that it died is to be heard
+ * yet; the kernel takes its time to end a process. */
 static void on_grace(evutil_socket_t fd, short what, void *arg)
 {
 	struct ctl_mirror *m = arg;
 
 	(void)fd;
 	(void)what;
+	if (is_gone(m) && m->graces++ < GRACES_GONE) {
+		arm(m->on_grace, GRACE_MS * 1000);
+		return;
+	}
 	m->losing = false;
 	touch(m);
 }

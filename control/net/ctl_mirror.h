@@ -12,8 +12,8 @@
  *
  * When the data plane dies, its netdevs go and the kernel forgets all about them. The mirror then
  * stands still instead of publishing the loss: what was published serves the successor. From the
- * first sign (a port's netdev that is down or gone) it waits 200 ms for
- * ctl_mirror_suspend(); with that it keeps quiet until ctl_mirror_resume().
+ * first sign it waits for ctl_mirror_suspend(), 200 ms for a netdev that is down, 10 s for one that
+ * is gone; with that it keeps quiet until ctl_mirror_resume().
  */
 #pragma once
 

@@ -282,8 +282,8 @@ Test(link, one_that_runs_is_replaced_when_asked)
 		struct ctl_link_params p = { .base = base, .socket = socket_path, .replace = true };
 		struct seen s = { 0 };
 		struct ctl_link *l;
-		pid_t pid = fork();
 		unsigned int before = n_started();
+		pid_t pid = fork();
 
 		if (pid == 0) {
 			setenv("FAKE", modes[i], 1);
