@@ -2,7 +2,8 @@
  * Records: a pool, an index to find them by key, a timer wheel to forget them. One thread; all
  * memory is taken at the start, and touched then, so that no page is first touched by a packet.
  *
- * Pool: records never move; a free one is on the free list, one in use on a list of the wheel.
+ * Pool: records never move. Each is either on the stack of free ones, or in use, and then in the
+ * index and in exactly one place on the wheel.
  *
  * Index: open addressing, linear probing, two slots or more for each record, so that it is at most
  * half full. A slot holds the number of a record and 32 bits of its key's hash, of which the
@@ -10,11 +11,12 @@
  * Deleting shifts back what follows (Knuth, TAOCP 3, 6.4, algorithm R), so there are no tombstones
  * and the index is as fast after a year as on the first day.
  *
- * Wheel: a ring of lists, one per tick of 2^17 us (131 ms). A record lies on the list of the tick
- * at which it has surely expired, or of an earlier one: holding it longer writes only its time, and
- * the wheel moves it on when its tick comes; holding it shorter moves it at once. Whatever the
- * wheel has not come to yet is not found any more all the same. The list of the tick being worked
- * off gets no new records, so that working it off ends.
+ * Wheel: a ring of lists, one per tick of 2^15 us (33 ms); a list is a chain of chunks of record
+ * numbers. Once on the wheel a record stays where it is: holding it longer or shorter writes its
+ * time and no more. When its tick comes, it goes if it has expired, else it is put on the list of
+ * its new time; so a record that was held for longer goes on time, and one that was held for
+ * shorter goes when it would have gone before, not found meanwhile. A chunk's records are fetched
+ * together and not one after the other, since none of them is in the cache after so long a time.
  */
 #include "dataplane/steer/steer_record.h"
 
@@ -22,35 +24,47 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define TICK_SHIFT      17
+#define TICK_SHIFT      15
 #define NONE            UINT32_MAX
 #define RECORDS_MAX     (1u << 28)
 #define INDEX_MIN       8u
-#define WHEEL_MAX       (1u << 16)
+#define WHEEL_MAX       1024u /* lists: 33.5 s */
 #define HUGE_PAGE       (2ull << 20)
 #define SLOT_USED       1u
+#define CHUNK_NUMBERS   14
 #define HASH_MULTIPLIER 0x9e3779b97f4a7c15ull /* 2^64 over the golden ratio (Knuth 6.4) */
 
-/* A record of the pool: what the caller sees, and where it hangs. */
+/* Ticks that a record stays longer than it must. A request is held for 32 s as it comes and for
+ * 32 s more as its response passes: this way it is mostly looked at once, not twice. */
+#define SLACK 16
+
+/* A record in its pool, on a cache line of its own. */
 struct node {
-	struct steer_record r;
-	uint32_t next, prev; /* on its list of the wheel; next also on the free list */
-	uint32_t list;       /* which list */
-	uint32_t reserved;
+	_Alignas(64) struct steer_record r;
 };
 _Static_assert(sizeof(struct node) == 64, "a record is a cache line");
 _Static_assert(offsetof(struct node, r) == 0, "a record's address is its node's");
 
+/* Part of a list of the wheel; or, linked by `next`, of the chunks that are free. */
+struct chunk {
+	_Alignas(64) uint32_t next;
+	uint32_t n;
+	uint32_t number[CHUNK_NUMBERS];
+};
+_Static_assert(sizeof(struct chunk) == 64, "a chunk is a cache line");
+
 struct steer_records {
 	struct node *pool;
 	uint64_t *index; /* hash << 32 | number << 1 | used */
-	uint32_t *lists; /* first node of each tick's list */
+	uint32_t *free;  /* stack of numbers */
+	struct chunk *chunks;
+	uint32_t *lists; /* first chunk of each tick's list */
 	uint32_t capacity;
-	uint32_t in_use;
-	uint32_t free; /* first of the free list */
+	uint32_t n_free;
 	uint32_t index_mask;
 	unsigned int home_shift; /* of the 32-bit hash */
 	uint32_t wheel_mask;
+	uint32_t free_chunk;
 	uint64_t tick; /* the one being worked off; all earlier ones are */
 	uint64_t max_hold_us;
 };
@@ -81,7 +95,7 @@ static void *alloc_touched(size_t size, int byte)
 struct steer_records *steer_records_new(uint32_t n, uint64_t max_hold_us)
 {
 	struct steer_records *rs;
-	uint32_t index_size, wheel_size;
+	uint32_t index_size, wheel_size, n_chunks;
 
 	if (n > RECORDS_MAX)
 		return NULL;
@@ -91,23 +105,28 @@ struct steer_records *steer_records_new(uint32_t n, uint64_t max_hold_us)
 	rs->capacity = n > 0 ? pow2_at_least(n) : 0;
 	index_size = 2 * pow2_at_least(n > INDEX_MIN ? n : INDEX_MIN);
 	/* What is held for longer than the wheel's turn lies on its last list and is moved on. */
-	wheel_size = max_hold_us >> TICK_SHIFT < WHEEL_MAX - 2
-			     ? pow2_at_least((max_hold_us >> TICK_SHIFT) + 2)
+	wheel_size = max_hold_us >> TICK_SHIFT < WHEEL_MAX
+			     ? pow2_at_least((max_hold_us >> TICK_SHIFT) + SLACK + 2)
 			     : WHEEL_MAX;
+	/* Every list can end in a chunk that is not full, and one more is being worked off. */
+	n_chunks = rs->capacity / CHUNK_NUMBERS + wheel_size + 2;
 	rs->max_hold_us = max_hold_us;
 	rs->index_mask = index_size - 1;
 	rs->home_shift = (unsigned int)__builtin_clz(index_size) + 1;
 	rs->wheel_mask = wheel_size - 1;
 	rs->pool = alloc_touched(sizeof(*rs->pool) * (rs->capacity + 1ull), 0);
 	rs->index = alloc_touched(sizeof(*rs->index) * index_size, 0);
+	rs->free = alloc_touched(sizeof(*rs->free) * (rs->capacity + 1ull), 0);
+	rs->chunks = alloc_touched(sizeof(*rs->chunks) * n_chunks, 0);
 	rs->lists = alloc_touched(sizeof(*rs->lists) * wheel_size, 0xff);
-	if (rs->pool == NULL || rs->index == NULL || rs->lists == NULL) {
+	if (!rs->pool || !rs->index || !rs->free || !rs->chunks || !rs->lists) {
 		steer_records_free(rs);
 		return NULL;
 	}
 	for (uint32_t i = 0; i < rs->capacity; i++)
-		rs->pool[i].next = i + 1 < rs->capacity ? i + 1 : NONE;
-	rs->free = rs->capacity > 0 ? 0 : NONE;
+		rs->free[rs->n_free++] = rs->capacity - 1 - i;
+	for (uint32_t i = 0; i < n_chunks; i++)
+		rs->chunks[i].next = i + 1 < n_chunks ? i + 1 : NONE;
 	return rs;
 }
 
@@ -117,6 +136,8 @@ void steer_records_free(struct steer_records *rs)
 		return;
 	free(rs->pool);
 	free(rs->index);
+	free(rs->free);
+	free(rs->chunks);
 	free(rs->lists);
 	free(rs);
 }
@@ -126,11 +147,6 @@ void steer_records_free(struct steer_records *rs)
 static inline uint32_t hash_of(uint64_t key)
 {
 	return (uint32_t)(key * HASH_MULTIPLIER >> 32);
-}
-
-static inline uint32_t home_of(const struct steer_records *rs, uint64_t slot)
-{
-	return (uint32_t)(slot >> 32) >> rs->home_shift;
 }
 
 static inline uint32_t number_in(uint64_t slot)
@@ -153,15 +169,21 @@ static inline uint32_t probe(const struct steer_records *rs, uint64_t key)
 	return i;
 }
 
-static void index_delete(struct steer_records *rs, uint32_t hole)
+/* Delete the slot of a record that is in the index. */
+static inline void index_delete(struct steer_records *rs, uint32_t hash, uint32_t number)
 {
 	uint32_t mask = rs->index_mask;
-	uint32_t i = hole;
+	uint32_t hole = hash >> rs->home_shift;
 	uint64_t slot;
+	uint32_t i;
 
-	while ((slot = rs->index[i = (i + 1) & mask]) != 0) {
+	while (number_in(rs->index[hole]) != number)
+		hole = (hole + 1) & mask;
+	for (i = (hole + 1) & mask; (slot = rs->index[i]) != 0; i = (i + 1) & mask) {
+		uint32_t home = (uint32_t)(slot >> 32) >> rs->home_shift;
+
 		/* It may move back to the hole unless its home lies behind that. */
-		if (((i - home_of(rs, slot)) & mask) >= ((i - hole) & mask)) {
+		if (((i - home) & mask) >= ((i - hole) & mask)) {
 			rs->index[hole] = slot;
 			hole = i;
 		}
@@ -171,39 +193,48 @@ static void index_delete(struct steer_records *rs, uint32_t hole)
 
 /* ---- Wheel ---- */
 
-/* The first tick at whose beginning the record has expired. */
-static inline uint64_t tick_after(uint64_t expires_us)
+static void wheel_add(struct steer_records *rs, uint32_t number, uint64_t expires_us)
 {
-	return (expires_us >> TICK_SHIFT) + 1;
-}
+	uint64_t tick = (expires_us >> TICK_SHIFT) + 1 + SLACK;
+	uint32_t *list;
+	struct chunk *c;
 
-static void wheel_add(struct steer_records *rs, struct node *n)
-{
-	uint32_t number = (uint32_t)(n - rs->pool);
-	uint64_t tick = tick_after(n->r.expires_us);
-	uint32_t list, first;
-
-	/* Never the list being worked off: tick is ahead, since time does not go back. */
+	/* Never the list being worked off: what expires later than now is on a later tick. */
 	if (tick - rs->tick > rs->wheel_mask)
 		tick = rs->tick + rs->wheel_mask;
-	list = (uint32_t)tick & rs->wheel_mask;
-	first = rs->lists[list];
-	n->list = list;
-	n->prev = NONE;
-	n->next = first;
-	if (first != NONE)
-		rs->pool[first].prev = number;
-	rs->lists[list] = number;
+	list = &rs->lists[tick & rs->wheel_mask];
+	if (*list == NONE || rs->chunks[*list].n == CHUNK_NUMBERS) {
+		uint32_t fresh = rs->free_chunk;
+
+		c = &rs->chunks[fresh];
+		rs->free_chunk = c->next;
+		c->next = *list;
+		c->n = 0;
+		*list = fresh;
+	}
+	c = &rs->chunks[*list];
+	c->number[c->n++] = number;
 }
 
-static void wheel_take(struct steer_records *rs, struct node *n)
+/* Take up to `most` numbers from a list that is not empty. @return how many. */
+static uint32_t wheel_take(struct steer_records *rs, uint32_t *list, uint32_t *numbers,
+			   uint32_t most)
 {
-	if (n->prev != NONE)
-		rs->pool[n->prev].next = n->next;
-	else
-		rs->lists[n->list] = n->next;
-	if (n->next != NONE)
-		rs->pool[n->next].prev = n->prev;
+	struct chunk *c = &rs->chunks[*list];
+	uint32_t n = c->n < most ? c->n : most;
+
+	c->n -= n;
+	memcpy(numbers, &c->number[c->n], n * sizeof(*numbers));
+	if (c->n == 0) {
+		uint32_t emptied = *list;
+
+		*list = c->next;
+		c->next = rs->free_chunk;
+		rs->free_chunk = emptied;
+		if (*list != NONE)
+			__builtin_prefetch(&rs->chunks[*list]);
+	}
+	return n;
 }
 
 /* ---- Records ---- */
@@ -229,83 +260,88 @@ struct steer_record *steer_records_insert(struct steer_records *rs, uint64_t key
 {
 	uint32_t i = probe(rs, key);
 	uint64_t slot = rs->index[i];
-	struct node *n;
+	uint64_t expires_us = expiry(rs, now_us, hold_us);
+	struct steer_record *r;
 
 	if (slot != 0) {
-		n = &rs->pool[number_in(slot)];
-		if (n->r.expires_us > now_us)
-			return &n->r;
-		wheel_take(rs, n); /* expired: as good as a new one */
+		r = &rs->pool[number_in(slot)].r;
+		if (r->expires_us > now_us)
+			return r;
+		/* Expired, but still there and on the wheel: as good as a new one. */
 	} else {
-		uint32_t number = rs->free;
+		uint32_t number;
 
-		if (number == NONE)
+		if (rs->n_free == 0)
 			return NULL;
 		/* All lists are empty: the wheel may stand where it likes. */
-		if (rs->in_use == 0 && now_us >> TICK_SHIFT > rs->tick)
+		if (rs->n_free == rs->capacity && now_us >> TICK_SHIFT > rs->tick)
 			rs->tick = now_us >> TICK_SHIFT;
-		n = &rs->pool[number];
-		rs->free = n->next;
+		number = rs->free[--rs->n_free];
 		rs->index[i] = (uint64_t)hash_of(key) << 32 | number << 1 | SLOT_USED;
-		rs->in_use++;
+		wheel_add(rs, number, expires_us);
+		r = &rs->pool[number].r;
 	}
-	n->r = (struct steer_record){ .key = key, .expires_us = expiry(rs, now_us, hold_us) };
-	wheel_add(rs, n);
-	return &n->r;
+	*r = (struct steer_record){ .key = key, .expires_us = expires_us };
+	return r;
 }
 
 void steer_records_hold(struct steer_records *rs, struct steer_record *r, uint64_t now_us,
 			uint64_t hold_us)
 {
-	struct node *n = (struct node *)r;
-	uint32_t wait = (n->list - (uint32_t)rs->tick) & rs->wheel_mask;
-	uint64_t tick;
-
 	r->expires_us = expiry(rs, now_us, hold_us);
-	tick = tick_after(r->expires_us);
-	if (tick >= rs->tick + wait)
-		return; /* the wheel comes by in time */
-	wheel_take(rs, n);
-	wheel_add(rs, n);
-}
-
-/* Out of the index and back to the pool; off the wheel already. */
-static void forget(struct steer_records *rs, struct node *n)
-{
-	index_delete(rs, probe(rs, n->r.key));
-	n->next = rs->free;
-	rs->free = (uint32_t)(n - rs->pool);
-	rs->in_use--;
 }
 
 void steer_records_remove(struct steer_records *rs, struct steer_record *r)
 {
-	struct node *n = (struct node *)r;
+	(void)rs;
+	r->expires_us = 0;
+}
 
-	wheel_take(rs, n);
-	forget(rs, n);
+/* Forget those that have expired, put the others on the wheel again. @return how many were
+ * forgotten. */
+static uint32_t judge(struct steer_records *rs, const uint32_t *numbers, uint32_t n,
+		      uint64_t now_us)
+{
+	uint32_t hash[CHUNK_NUMBERS];
+	uint32_t removed = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		__builtin_prefetch(&rs->pool[numbers[i]]);
+	for (uint32_t i = 0; i < n; i++) {
+		hash[i] = hash_of(rs->pool[numbers[i]].r.key);
+		__builtin_prefetch(&rs->index[hash[i] >> rs->home_shift], 1);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t expires_us = rs->pool[numbers[i]].r.expires_us;
+
+		if (expires_us > now_us) {
+			wheel_add(rs, numbers[i], expires_us);
+			continue;
+		}
+		index_delete(rs, hash[i], numbers[i]);
+		rs->free[rs->n_free++] = numbers[i];
+		removed++;
+	}
+	return removed;
 }
 
 uint32_t steer_records_tick(struct steer_records *rs, uint64_t now_us, uint32_t budget)
 {
 	uint64_t now_tick = now_us >> TICK_SHIFT;
+	uint32_t numbers[CHUNK_NUMBERS];
 	uint32_t removed = 0;
 
 	for (;;) {
 		uint32_t *list = &rs->lists[rs->tick & rs->wheel_mask];
 
-		for (; *list != NONE; budget--) {
-			struct node *n = &rs->pool[*list];
+		while (*list != NONE) {
+			uint32_t n;
 
 			if (budget == 0)
 				return removed;
-			wheel_take(rs, n);
-			if (n->r.expires_us <= now_us) {
-				forget(rs, n);
-				removed++;
-			} else {
-				wheel_add(rs, n);
-			}
+			n = wheel_take(rs, list, numbers, budget);
+			budget -= n;
+			removed += judge(rs, numbers, n, now_us);
 		}
 		if (rs->tick >= now_tick)
 			return removed;
@@ -320,5 +356,5 @@ uint32_t steer_records_tick(struct steer_records *rs, uint64_t now_us, uint32_t 
 
 uint32_t steer_records_in_use(const struct steer_records *rs)
 {
-	return rs->in_use;
+	return rs->capacity - rs->n_free;
 }
