@@ -389,6 +389,13 @@ static void on_icmp(void *arg, uint32_t icmp, const char *buf, size_t len,
 		fail(pr, CTL_ERROR_ICMP, icmp);
 }
 
+/* A process that did not get to run for a while finds answers and deadlines waiting side by side.
+ */
+static void before_timers(void *arg)
+{
+	ctl_udp_drain(((struct ctl_prober *)arg)->udp);
+}
+
 /* ---- The prober */
 
 struct ctl_prober *ctl_prober_new(struct event_base *base, struct ctl_timers *timers)
@@ -409,6 +416,8 @@ struct ctl_prober *ctl_prober_new(struct event_base *base, struct ctl_timers *ti
 		ctl_prober_free(p);
 		return NULL;
 	}
+	timers->before = before_timers;
+	timers->before_arg = p;
 	return p;
 }
 
@@ -417,6 +426,7 @@ void ctl_prober_free(struct ctl_prober *p)
 	if (p == NULL)
 		return;
 	assert(p->n_targets == 0 && p->n_probes == 0);
+	p->timers->before = NULL;
 	ctl_udp_free(p->udp);
 	free(p->buckets);
 	free(p);

@@ -10,7 +10,8 @@
 
 #define BATCH         32
 #define DATAGRAM_SIZE 8192
-#define ROUNDS        8 /* batches per callback, so that a flood leaves time for timers */
+#define ROUNDS        8    /* batches per callback, so that a flood leaves time for timers */
+#define DRAIN_ROUNDS  1024 /* more than a full receive buffer holds */
 #define RCVBUF        (8 << 20)
 #define SEND_TRIES    4
 
@@ -139,13 +140,9 @@ static int receive_batch(struct ctl_udp_sock *s)
 	return n;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void receive(struct ctl_udp_sock *s, unsigned int rounds)
 {
-	struct ctl_udp_sock *s = arg;
-
-	(void)fd;
-	(void)what;
-	for (unsigned int i = 0; i < ROUNDS; i++) {
+	for (unsigned int i = 0; i < rounds; i++) {
 		int n = receive_batch(s);
 
 		if (n < 0 && errno != EAGAIN)
@@ -154,6 +151,19 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			break;
 	}
 	drain_errors(s);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	receive(arg, ROUNDS);
+}
+
+void ctl_udp_drain(struct ctl_udp *u)
+{
+	for (struct ctl_udp_sock *s = u->socks; s != NULL; s = s->next)
+		receive(s, DRAIN_ROUNDS);
 }
 
 /* ---- Opening, sending */

@@ -34,6 +34,9 @@ void ctl_udp_free(struct ctl_udp *u);
  */
 struct ctl_udp_sock *ctl_udp_socket(struct ctl_udp *u, const struct sip_ip *from, bool v4);
 
+/** Read all that has arrived, within reason. */
+void ctl_udp_drain(struct ctl_udp *u);
+
 uint16_t ctl_udp_port(const struct ctl_udp_sock *s);
 
 /** @return 0; -EAGAIN: lost like any datagram may be; else what hinders it. */

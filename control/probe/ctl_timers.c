@@ -109,6 +109,8 @@ unsigned int ctl_timers_run(struct ctl_timers *ts, uint64_t now_us)
 {
 	unsigned int n = 0;
 
+	if (ts->before != NULL && ts->root != NULL && ts->root->at_us <= now_us)
+		ts->before(ts->before_arg);
 	ts->running_us = now_us;
 	while (ts->root != NULL && ts->root->at_us <= now_us) {
 		struct ctl_timer *t = ts->root;

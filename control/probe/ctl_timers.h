@@ -29,6 +29,10 @@ struct ctl_timers {
 	uint64_t (*now_us)(void *arg);
 	bool stopped;   /* that time stands still */
 	uint32_t stops; /* how often it was stopped */
+	/** Called before due timers fire: what has happened already must be heard before it is
+	 * found missing. May be NULL. */
+	void (*before)(void *before_arg);
+	void *before_arg;
 	/** Called when the earliest deadline has become earlier. May be NULL. */
 	void (*sooner)(void *arg, uint64_t at_us);
 	void *arg;

@@ -211,6 +211,8 @@ static int run(unsigned int n_members, uint32_t period_ms, unsigned int seconds,
 	       "%u of %u pairs as they should be\n",
 	       2 * n_pairs, period_ms, (double)sent / wall, 100 * cpu / wall,
 	       1e6 * cpu / (double)sent, known, n_pairs);
+	if (known < n_pairs)
+		json_dumpf(after, stdout, JSON_INDENT(1));
 	json_decref(before);
 	json_decref(after);
 	ctl_pairs_free(ps);

@@ -184,9 +184,9 @@ static void answer(struct server *s, const char *msg, const struct sockaddr_stor
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *s = arg;
-	struct sockaddr_storage from;
-	socklen_t len = sizeof(from);
-	ssize_t n = recvfrom(fd, s->last, sizeof(s->last) - 1, 0, (struct sockaddr *)&from, &len);
+	socklen_t len = sizeof(s->from);
+	ssize_t n =
+		recvfrom(fd, s->last, sizeof(s->last) - 1, 0, (struct sockaddr *)&s->from, &len);
 
 	(void)what;
 	if (n < 0)
@@ -199,7 +199,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		s->skip--;
 		return;
 	}
-	answer(s, s->last, &from);
+	answer(s, s->last, &s->from);
+}
+
+void server_answer_last(struct server *s)
+{
+	answer(s, s->last, &s->from);
 }
 
 static int bound(bool v6, uint16_t *port)

@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "dataplane/dp_cfg.h"
 
@@ -41,13 +42,17 @@ struct server {
 	bool proxy_auth;
 	bool stale_once;
 	unsigned int n_received, n_options, n_registers, n_authorized;
-	char last[4096]; /* last request, NUL-terminated */
+	char last[4096];              /* last request, NUL-terminated */
+	struct sockaddr_storage from; /* of the last request */
 	bool v6;
 };
 
 void server_start(struct server *s, struct event_base *base, bool v6);
 void server_stop(struct server *s);
 struct dp_endpoint server_endpoint(const struct server *s);
+
+/** Answer the last request (also when silent). */
+void server_answer_last(struct server *s);
 
 /** Value of a header of the last request into out. @return whether it is there. */
 bool server_header(const struct server *s, const char *name, char *out, size_t size);
