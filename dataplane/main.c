@@ -234,7 +234,7 @@ static int open_ports(struct app *a)
 	for (unsigned int i = 0; i < boot->n_ports; i++) {
 		struct dp_port *p = &a->shared.ports[i];
 
-		if (dp_port_open(p, boot, i, a->shared.pools.packets, &a->failure) != 0) {
+		if (dp_port_open(p, boot, i, &a->shared.pools, &a->failure) != 0) {
 			close_ports(a);
 			return -1;
 		}

@@ -104,11 +104,12 @@ static int log_open(struct dp_failure *f)
  */
 static int init_without_traces(struct dp_eal_args *a, const char *prefix)
 {
-	char dir[] = "/tmp/sipsteer-eal-XXXXXX", path[PATH_MAX];
+	char dir[64], path[PATH_MAX];
 	const char *was = getenv("RUNTIME_DIRECTORY");
 	char *kept = was ? strdup(was) : NULL;
 	int ret;
 
+	snprintf(dir, sizeof(dir), "/tmp/sipsteer-%d-XXXXXX", (int)getpid());
 	if (!mkdtemp(dir))
 		dir[0] = '\0';
 	else

@@ -1,10 +1,10 @@
 #include "dataplane/io/dp_pools.h"
 
-#include <string.h>
-
-#include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
+
+#include "dataplane/io/dp_eal_args.h"
 
 #define CACHE           256  /* buffers that a worker keeps for itself, and half as many again */
 #define RING_MOST       2048 /* what AF_XDP fills its ring with, whatever it was asked for */
@@ -50,20 +50,77 @@ uint32_t dp_pools_memory_mb(const struct dp_boot *b)
 	return at_least(mb, b->memory_mb);
 }
 
+static bool any_pci(const struct dp_boot *b)
+{
+	for (unsigned int i = 0; i < b->n_ports; i++) {
+		if (dp_device_is_pci(b->ports[i].device))
+			return true;
+	}
+	return false;
+}
+
+static struct rte_mempool *make(const char *name, uint32_t n, uint32_t cache, uint16_t room,
+				unsigned int flags)
+{
+	struct rte_pktmbuf_pool_private priv = { .mbuf_data_room_size = room };
+	struct rte_mempool *mp =
+		rte_mempool_create_empty(name, n, (unsigned int)sizeof(struct rte_mbuf) + room,
+					 cache, (unsigned int)sizeof(priv), SOCKET_ID_ANY, flags);
+
+	if (!mp)
+		return NULL;
+	if (rte_mempool_set_ops_byname(mp, rte_mbuf_best_mempool_ops(), NULL) == 0) {
+		rte_pktmbuf_pool_init(mp, &priv);
+		if (rte_mempool_populate_default(mp) == (int)n) {
+			rte_mempool_obj_iter(mp, rte_pktmbuf_init, NULL);
+			return mp;
+		}
+	}
+	rte_mempool_free(mp);
+	return NULL;
+}
+
+struct extent {
+	uintptr_t low, high;
+};
+
+static void stretch(struct rte_mempool *mp, void *arg, void *object, unsigned int index)
+{
+	struct extent *e = arg;
+	uintptr_t at = (uintptr_t)object;
+
+	(void)mp;
+	(void)index;
+	e->low = at < e->low ? at : e->low;
+	e->high = at > e->high ? at : e->high;
+}
+
+static bool is_packed(struct rte_mempool *mp)
+{
+	struct extent e = { UINTPTR_MAX, 0 };
+	uint32_t each = mp->header_size + mp->elt_size + mp->trailer_size;
+
+	rte_mempool_obj_iter(mp, stretch, &e);
+	return e.high - e.low == (uintptr_t)(mp->populated_size - 1) * each;
+}
+
 int dp_pools_open(struct dp_pools *p, const struct dp_boot *b, struct dp_failure *f)
 {
+	unsigned int flags = any_pci(b) ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
 	uint32_t n = packets_needed(b);
 
-	p->packets = rte_pktmbuf_pool_create("packets", n, CACHE, 0, data_room(b), SOCKET_ID_ANY);
-	p->large = rte_pktmbuf_pool_create("large", b->n_workers * LARGE_EACH, 0, 0,
-					   DP_POOL_LARGE_ROOM, SOCKET_ID_ANY);
-	if (p->packets && p->large)
+	p->packets = make("packets", n, CACHE, data_room(b), flags);
+	p->large = make("large", b->n_workers * LARGE_EACH, 0, DP_POOL_LARGE_ROOM, flags);
+	if (p->packets && p->large) {
+		p->packed = is_packed(p->packets);
 		return 0;
+	}
 	dp_pools_close(p);
-	return dp_fail(f,
-		       "packet buffers: %u of %u bytes cannot be had: %s; give more memory, or "
-		       "fewer of them",
-		       n, data_room(b), rte_strerror(rte_errno));
+	return dp_fail(
+		f,
+		"packet buffers: %u of %u bytes cannot be had from %u MB; raise `memory:` or "
+		"lower `packet-buffers:`",
+		n, data_room(b), dp_pools_memory_mb(b));
 }
 
 void dp_pools_close(struct dp_pools *p)

@@ -37,6 +37,11 @@ static bool device_argument(const char *device, const char *key, char *value, si
 	return false;
 }
 
+static bool is_af_xdp(const struct dp_boot_port *b)
+{
+	return strncmp(b->device, "net_af_xdp", strlen("net_af_xdp")) == 0;
+}
+
 /* The kernel netdev that a device string takes its packets from. @return whether there is one. */
 static bool netdev_below(const struct dp_boot_port *b, char *iface, size_t size)
 {
@@ -128,7 +133,7 @@ static void warn_of_lost_queues(const struct dp_port *p)
 {
 	unsigned int all = dp_netdev_rx_queues(p->dev.netdev);
 
-	if (strncmp(p->boot->device, "net_af_xdp", 10) == 0 && all > p->dev.n_queues)
+	if (is_af_xdp(p->boot) && all > p->dev.n_queues)
 		fprintf(stderr,
 			"port %s: %u of the %u receive queues of %s are taken, what comes on the "
 			"others is lost; set ethtool -L %s combined %u (or rx and tx), or raise "
@@ -277,14 +282,19 @@ static int try_until(uint64_t end_ms, struct opening *o,
 }
 
 int dp_port_open(struct dp_port *p, const struct dp_boot *boot, unsigned int index,
-		 struct rte_mempool *pool, struct dp_failure *f)
+		 const struct dp_pools *pools, struct dp_failure *f)
 {
-	struct opening o = { p, boot, index, pool };
+	struct opening o = { p, boot, index, pools->packets };
 	uint64_t end = now_ms() + DP_PORT_RETRY_MS;
 
 	*p = (struct dp_port){ .boot = &boot->ports[index], .claim = -1 };
 	if (check(p->boot, f) != 0)
 		return -1;
+	if (!pools->packed && is_af_xdp(p->boot))
+		return dp_fail(f,
+			       "port %s: device \"%s\" cannot be used beside a PCI device, nor in "
+			       "scattered memory; use the PCI driver of that network card",
+			       p->boot->name, p->boot->device);
 	if (try_until(end, &o, step_device, f) == 0 && try_until(end, &o, step_exception, f) == 0)
 		return 0;
 	dp_port_close(p);

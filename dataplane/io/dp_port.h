@@ -10,6 +10,7 @@
 
 #include "dataplane/dp_region.h"
 #include "dataplane/io/dp_ethdev.h"
+#include "dataplane/io/dp_pools.h"
 
 struct dp_port {
 	const struct dp_boot_port *boot; /* borrowed from the region */
@@ -26,12 +27,12 @@ struct dp_port {
  * device or the netdev's name: it is given DP_PORT_RETRY_MS to let go.
  * @param p      Out.
  * @param index  Of the port, in boot->ports.
- * @param pool   Borrowed for the port's life.
+ * @param pools  Borrowed for the port's life.
  * @return 0 or -1 with *f; nothing is left behind then.
  */
 #define DP_PORT_RETRY_MS 1500
 int dp_port_open(struct dp_port *p, const struct dp_boot *boot, unsigned int index,
-		 struct rte_mempool *pool, struct dp_failure *f);
+		 const struct dp_pools *pools, struct dp_failure *f);
 
 /** Fine for one that is not open. */
 void dp_port_close(struct dp_port *p);
