@@ -101,17 +101,17 @@ static void look_on(struct stress *s, struct dp_event_reader *rd, struct seen *s
 
 int main(int argc, char **argv)
 {
-	struct stress *s = aligned_alloc(DP_CACHE_LINE, sizeof(*s));
+	static _Alignas(DP_CACHE_LINE) struct stress stress;
+	struct stress *s = &stress;
 	struct dp_event_reader rd = { 0 };
 	struct seen seen = { 0 };
 	pthread_t thread;
 	uint64_t due;
 
-	if (argc != 2 || s == NULL) {
+	if (argc != 2) {
 		fprintf(stderr, "usage: %s CONTENDED\n", argv[0]);
 		return 2;
 	}
-	memset(s, 0, sizeof(*s));
 	due = strtoull(argv[1], NULL, 10);
 	if (pthread_create(&thread, NULL, write_on, s) != 0)
 		abort();

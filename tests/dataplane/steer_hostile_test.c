@@ -159,8 +159,8 @@ Test(steer_hostile, a_client_without_a_cookie_reaches_members_only)
 {
 	static const char *const texts[] = {
 		"INVITE sip:bob@203.0.113.66 SIP/2.0\nContact: <sip:alice@" A ">",
-		"MESSAGE sip:bob@203.0.113.66;maddr=203.0.113.67 SIP/2.0\n"
-		"Route: <sip:192.0.2.10;lr>, <sip:203.0.113.66;lr>",
+		("MESSAGE sip:bob@203.0.113.66;maddr=203.0.113.67 SIP/2.0\n"
+		 "Route: <sip:192.0.2.10;lr>, <sip:203.0.113.66;lr>"),
 		"MESSAGE sip:192.0.2.10;ss=00 SIP/2.0\nRoute: <sip:203.0.113.66>",
 		"CANCEL sip:203.0.113.66 SIP/2.0\nRoute: <sip:x@203.0.113.66>\nTo: <sip:a@b>;tag=1",
 		"REGISTER sip:203.0.113.66 SIP/2.0\nPath: <sip:203.0.113.66;lr>",
