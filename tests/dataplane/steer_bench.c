@@ -174,7 +174,7 @@ static struct dp_cfg *build_cfg(struct bench *b)
 /* A service's own names, at the end of the block. */
 static struct dp_cfg *add_name(struct dp_cfg *cfg, const char *name)
 {
-	uint32_t size = (uint32_t)(cfg->size + 7) & ~7u, len = (uint32_t)strlen(name);
+	uint32_t size = ((uint32_t)cfg->size + 7) & ~7u, len = (uint32_t)strlen(name);
 	struct dp_service *s;
 	struct dp_text *t;
 

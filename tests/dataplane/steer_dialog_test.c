@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include "tests/dataplane/steer_bench.h"
+#include "tests/leaks.h"
+
+TestSuite(steer_dialog, .fini = leaks_check);
 
 #define A   "203.0.113.5:5060"
 #define B   "203.0.113.7:5062"

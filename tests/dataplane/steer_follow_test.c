@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "tests/dataplane/steer_bench.h"
+#include "tests/leaks.h"
+
+TestSuite(steer_follow, .fini = leaks_check);
 
 #define A  "203.0.113.5:5060"
 #define LB "192.0.2.10:5060"

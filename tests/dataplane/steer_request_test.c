@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "tests/dataplane/steer_bench.h"
+#include "tests/leaks.h"
+
+TestSuite(steer_request, .fini = leaks_check);
 
 #define A   "203.0.113.5:5060" /* a phone */
 #define A6  "[2001:db8:113::5]:5060"

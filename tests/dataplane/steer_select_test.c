@@ -10,6 +10,9 @@
 #include "dataplane/steer/steer_internal.h"
 #include "dataplane/steer/steer_maglev.h"
 #include "tests/dataplane/steer_bench.h"
+#include "tests/leaks.h"
+
+TestSuite(steer_select, .fini = leaks_check);
 
 #define A  "203.0.113.5:5060"
 #define LB "192.0.2.10:5060"

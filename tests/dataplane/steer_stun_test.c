@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "tests/dataplane/steer_bench.h"
+#include "tests/leaks.h"
+
+TestSuite(steer_stun, .fini = leaks_check);
 
 #define A   "203.0.113.5:31000" /* 0xcb007105, 0x7918 */
 #define A6  "[2001:db8:113::5]:31000"

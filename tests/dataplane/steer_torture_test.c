@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "tests/dataplane/steer_bench.h"
+#include "tests/leaks.h"
 #include "tests/sip/torture_load.h"
+
+TestSuite(steer_torture, .fini = leaks_check);
 
 #define A      "203.0.113.5:5060"
 #define A6     "[2001:db8:113::5]:5060"
