@@ -19,15 +19,86 @@ bool dp_ip_equal(const struct sip_ip *a, const struct sip_ip *b)
 	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
 
+/* Written out, since one is written into the Via of every request. */
+
+static char *put_decimal(char *p, unsigned int v)
+{
+	if (v >= 100)
+		*p++ = (char)('0' + v / 100);
+	if (v >= 10)
+		*p++ = (char)('0' + v / 10 % 10);
+	*p++ = (char)('0' + v % 10);
+	return p;
+}
+
+static char *put_hex(char *p, unsigned int v)
+{
+	static const char digit[] = "0123456789abcdef";
+
+	for (unsigned int shift = v >= 0x1000  ? 12
+				  : v >= 0x100 ? 8
+				  : v >= 0x10  ? 4
+					       : 0;
+	     ; shift -= 4) {
+		*p++ = digit[v >> shift & 15];
+		if (shift == 0)
+			return p;
+	}
+}
+
+static unsigned int group(const struct sip_ip *ip, unsigned int i)
+{
+	return (unsigned int)ip->b[2 * i] << 8 | ip->b[2 * i + 1];
+}
+
+/* The longest run of zero groups, the first of several, at least two (RFC 5952 4.2). Returns its
+ * length, 0: there is none. */
+static unsigned int longest_zeros(const struct sip_ip *ip, unsigned int *at)
+{
+	unsigned int best = 0, n = 0;
+
+	for (unsigned int i = 0; i < 8; i++) {
+		n = group(ip, i) == 0 ? n + 1 : 0;
+		if (n >= 2 && n > best) {
+			best = n;
+			*at = i + 1 - n;
+		}
+	}
+	return best;
+}
+
+static size_t format_v6(const struct sip_ip *ip, char *text)
+{
+	unsigned int at = 8, run = longest_zeros(ip, &at);
+	char *p = text;
+
+	for (unsigned int i = 0; i < 8;) {
+		if (run && i == at) {
+			*p++ = ':';
+			*p++ = ':';
+			i += run;
+			continue;
+		}
+		if (i > 0 && p[-1] != ':')
+			*p++ = ':';
+		p = put_hex(p, group(ip, i++));
+	}
+	*p = '\0';
+	return (size_t)(p - text);
+}
+
 size_t dp_ip_format(const struct sip_ip *ip, char *text)
 {
-	const char *s;
+	char *p = text;
 
-	if (dp_ip_is_v4(ip))
-		s = inet_ntop(AF_INET, ip->b + 12, text, INET6_ADDRSTRLEN);
-	else
-		s = inet_ntop(AF_INET6, ip->b, text, INET6_ADDRSTRLEN);
-	return s ? strlen(s) : 0;
+	if (!dp_ip_is_v4(ip))
+		return format_v6(ip, text);
+	for (unsigned int i = 12; i < 16; i++) {
+		p = put_decimal(p, ip->b[i]);
+		*p++ = '.';
+	}
+	*--p = '\0';
+	return (size_t)(p - text);
 }
 
 int dp_ip_parse(const char *text, struct sip_ip *ip)
