@@ -145,6 +145,8 @@ int steer_uri_endpoint(const struct steer_ctx *c, const struct sip_uri *u, bool 
 		       struct dp_endpoint *to);
 
 /* steer_transaction.c */
+/** Walks the Vias below the top one. */
+void steer_lower_vias(struct sip_via_iter *it, const struct sip_msg *m);
 uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg *m,
 			       const struct sip_via *via);
 uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m);

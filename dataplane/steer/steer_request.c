@@ -32,14 +32,6 @@ static bool check_uri(struct steer_ctx *c)
 	return true;
 }
 
-static bool has_lower_via(const struct sip_msg *m)
-{
-	const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_VIA);
-
-	return m->via.value.off + m->via.value.len < h->value_off + h->value_len
-	       || sip_msg_hdr_next(m, h);
-}
-
 /**
  * Whether the request has been here with the same Request-URI and Route, in the same direction
  * (16.3 item 4, 16.6 item 8): a loop. With others it is a spiral, which passes. The direction is
@@ -53,9 +45,7 @@ static bool is_loop(struct steer_ctx *c)
 	struct sip_via_iter it;
 	struct sip_via via;
 
-	if (!has_lower_via(c->m))
-		return false;
-	sip_via_iter_init(&it, c->m);
+	steer_lower_vias(&it, c->m);
 	while (sip_via_iter_next(&it, &via) > 0) {
 		if (steer_branch_read(buf + via.branch.off, via.branch.len, &b) < 0
 		    || b.loop != c->t.loop || !steer_own_listener(c, via.host, via.port))

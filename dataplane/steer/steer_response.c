@@ -70,13 +70,10 @@ static bool read_own_via(struct steer_ctx *c, struct resp *r)
 static bool read_next_via(struct steer_ctx *c, struct resp *r)
 {
 	struct sip_via_iter it;
-	struct sip_via top;
 	int n;
 
-	sip_via_iter_init(&it, c->m);
-	n = sip_via_iter_next(&it, &top);
-	if (n > 0)
-		n = sip_via_iter_next(&it, &r->next);
+	steer_lower_vias(&it, c->m);
+	n = sip_via_iter_next(&it, &r->next);
 	if (n > 0)
 		return true;
 	steer_drop(c, n < 0 ? DP_REASON_SIP_MALFORMED : DP_REASON_RESP_NO_NEXT_VIA,

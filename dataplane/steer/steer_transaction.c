@@ -10,6 +10,19 @@
 
 #include <string.h>
 
+void steer_lower_vias(struct sip_via_iter *it, const struct sip_msg *m)
+{
+	uint32_t off = (uint32_t)m->via.value.off + m->via.value.len, end;
+
+	it->msg = m;
+	it->hdr = sip_msg_hdr(m, SIP_HDR_VIA);
+	end = (uint32_t)it->hdr->value_off + it->hdr->value_len;
+	/* The next one stands behind a comma with white space around it, or in another line. */
+	while (off < end && (m->buf[off] <= ' ' || m->buf[off] == ','))
+		off++;
+	it->off = (uint16_t)(off < end ? off : end + 1);
+}
+
 #define MAGIC_COOKIE_LEN 7 /* "z9hG4bK", RFC 3261 8.1.1.7 */
 
 /* RFC 4475 3.2.1: the cookie alone identifies nothing. */
