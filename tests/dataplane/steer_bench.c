@@ -84,7 +84,7 @@ static void fill_pair(struct model *w, const struct bench_opts *o, unsigned int 
 		fill_member(w, o, p, k);
 	if (p == 0 && o->two_armed) {
 		pair->has_egress = true;
-		pair->egress[0] = bench_endpoint("198.51.100.1:5060");
+		pair->egress[0] = bench_endpoint(o->egress ? o->egress : "198.51.100.1:5060");
 		pair->egress[1] = bench_endpoint("[2001:db8:1::1]:5060");
 		pair->egress_port[0] = pair->egress_port[1] = 1;
 	}

@@ -31,6 +31,7 @@ struct bench_opts {
 	enum dp_select select;
 	bool v6_members;      /* of east: a is 2001:db8:1::11, b 2001:db8:1::12 */
 	bool two_armed;       /* egress 198.51.100.1:5060 and [2001:db8:1::1]:5060 for east */
+	const char *egress;   /* with two_armed: another IPv4 address for it */
 	bool two_services;    /* "trunk" at 192.0.2.20:5060, with pair west; voice has the others */
 	bool shared_pair;     /* with two_services: trunk has east too */
 	bool fallback;        /* east-c, 198.51.100.13, serves INVITE only */

@@ -289,6 +289,7 @@ Test(steer_follow, what_follows_a_record_whose_member_is_down)
 Test(steer_follow, cancel_follows_an_invite_that_has_moved)
 {
 	struct bench *b = bench_new(NULL);
+	struct steer_branch br;
 	char via[256];
 
 	request(b, "INVITE", BR);
@@ -297,6 +298,10 @@ Test(steer_follow, cancel_follows_an_invite_that_has_moved)
 	request(b, "INVITE", BR);
 	bench_forwarded(b, LB, MB);
 	own_via(b, via);
+	cr_assert(
+		steer_branch_read((const uint8_t *)strstr(via, "z9hG4bKss"), STEER_BRANCH_LEN, &br)
+		== 0);
+	cr_expect(br.attempt == 1 && br.owner == 3);
 	bench_active(b, "east-a");
 	bench_down(b, "east-a", false);
 	request(b, "CANCEL", BR);
@@ -305,6 +310,51 @@ Test(steer_follow, cancel_follows_an_invite_that_has_moved)
 	request(b, "ACK", BR);
 	bench_forwarded(b, LB, MB);
 	cr_expect_str_eq(bench_header(b->out, "Via", 0), via);
+	bench_free(b);
+}
+
+/* The record names the pair too, whatever `select` would say now; but not against a Route that
+ * names a member of another. */
+Test(steer_follow, a_record_keeps_its_pair)
+{
+	struct bench_opts o = { .n_pairs = 4, .select = DP_SELECT_CALL_ID };
+	struct bench *b = bench_new(&o);
+	unsigned int moved = 0;
+	char text[256];
+
+	for (int i = 0; i < 32; i++) {
+		uint32_t member;
+
+		snprintf(text, sizeof(text), BR "%d\nCall-ID: c%d", i, i);
+		b->opts.select = DP_SELECT_CALL_ID;
+		bench_reload(b);
+		request(b, "INVITE", text);
+		member = b->v.member;
+		b->opts.select = DP_SELECT_SOURCE_ADDRESS;
+		bench_reload(b);
+		request(b, "CANCEL", text);
+		cr_expect(b->v.action == STEER_FORWARD && b->v.member == member);
+		request(b, "INVITE", "Via: SIP/2.0/UDP 203.0.113.5:5060;branch=z9hG4bK-other");
+		moved += b->v.member != member;
+	}
+	cr_expect(moved > 0);
+	bench_free(b);
+}
+
+Test(steer_follow, a_route_to_another_pair_is_followed)
+{
+	struct bench_opts o = { .n_pairs = 2, .select = DP_SELECT_SOURCE_ADDRESS };
+	struct bench *b = bench_new(&o);
+	const char *other;
+
+	bench_active(b, "east-b");
+	bench_active(b, "west-b");
+	request(b, "INVITE", BR);
+	other = b->v.member / DP_PAIR_MEMBERS == 0 ? "198.51.100.21:5060" : "198.51.100.11:5060";
+	request(b, "CANCEL",
+		b->v.member / DP_PAIR_MEMBERS == 0 ? BR "\nRoute: <sip:198.51.100.21;lr>"
+						   : BR "\nRoute: <sip:198.51.100.11;lr>");
+	bench_forwarded(b, LB, other);
 	bench_free(b);
 }
 

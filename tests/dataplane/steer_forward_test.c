@@ -147,6 +147,11 @@ static const struct row rows[] = {
 	  .dst = LB, .from = LB, .to = MA,
 	  .in = "MESSAGE sip:bob@example.com SIP/2.0\nRoute: \"Out\" <sip:LB.example.com;lr>;x=y",
 	  .out = "MESSAGE sip:bob@example.com SIP/2.0\n" OWN_VIA VIA_A REST("MESSAGE") },
+	{ "RFC 3261 16.4: our name at another port is not ours",
+	  .opts = { .own_name = "lb.example.com" }, .src = A, .dst = LB, .from = LB, .to = MA,
+	  .in = "MESSAGE sip:bob@example.com SIP/2.0\nRoute: <sip:lb.example.com:5061;lr>",
+	  .out = "MESSAGE sip:bob@example.com SIP/2.0\n" OWN_VIA VIA_A
+		 "Route: <sip:lb.example.com:5061;lr>\n" REST("MESSAGE") },
 	{ "RFC 3261 16.6 item 6: a Route value that names a member stays", .src = A, .dst = LB,
 	  .from = LB, .to = MA,
 	  .in = "MESSAGE sip:bob@example.com SIP/2.0\n"
@@ -287,4 +292,37 @@ Test(steer_forward, counters)
 	cr_expect(b->members[a].from == 1);
 	cr_expect(b->counters.records_made == 1);
 	bench_free(b);
+}
+
+/* RFC 3261 12, 16.6 item 4; RFC 3515 2.4.1; RFC 6665 4.1, 4.2: which requests get Record-Route. In
+ * a dialog too: an endpoint that has failed builds its route set from them anew (16.6 item 4). */
+Test(steer_forward, what_is_record_routed_rfc3261_16_6_item_4)
+{
+	static const struct {
+		const char *method;
+		bool rr;
+	} all[] = {
+		{ "INVITE", true },   { "SUBSCRIBE", true }, { "NOTIFY", true },
+		{ "REFER", true },    { "REGISTER", false }, { "OPTIONS", false },
+		{ "MESSAGE", false }, { "PUBLISH", false },  { "BYE", false },
+		{ "ACK", false },     { "CANCEL", false },   { "PRACK", false },
+		{ "UPDATE", false },  { "INFO", false },     { "NEW", false },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		for (int in_dialog = 0; in_dialog < 2; in_dialog++) {
+			struct bench *b = bench_new(NULL);
+			char text[256];
+
+			snprintf(text, sizeof(text), "%s sip:bob@example.com SIP/2.0\n%s",
+				 all[i].method, in_dialog ? "To: <sip:a@b>;tag=1" : "");
+			bench_send(b, A, LB, text);
+			bench_forwarded(b, LB, MA);
+			if (all[i].rr)
+				bench_has(b, "Record-Route: {*}");
+			else
+				bench_lacks(b, "Record-Route: {*}");
+			bench_free(b);
+		}
+	}
 }

@@ -203,6 +203,26 @@ static const struct row rows[] = {
 	  NULL,
 	  480,
 	  0,
+	  "SIP/2.0 480 Next Hop Is No IP Address" },
+	{ "RFC 3261 16.4: maddr that names us is stripped, and the host followed",
+	  { 0 },
+	  MA,
+	  LB,
+	  "MESSAGE sip:bob@203.0.113.7;maddr=192.0.2.10 SIP/2.0",
+	  LB,
+	  "203.0.113.7:5060",
+	  0,
+	  0,
+	  "MESSAGE sip:bob@203.0.113.7 SIP/2.0" },
+	{ "an egress address that is also another service's",
+	  { .two_services = true, .two_armed = true, .egress = "192.0.2.20:5060" },
+	  MA,
+	  "192.0.2.20:5060",
+	  "MESSAGE sip:bob@203.0.113.7 SIP/2.0",
+	  "192.0.2.20:5060",
+	  "203.0.113.7:5060",
+	  0,
+	  0,
 	  NULL },
 	{ "RFC 5031: a service",
 	  { 0 },
@@ -468,5 +488,57 @@ Test(steer_outward, cancel_and_ack_of_a_members_invite_rfc3261_9_1)
 		bench_forwarded(b, LB, N);
 		cr_expect_str_eq(bench_header(b->out, "Via", 0), via);
 	}
+	bench_free(b);
+}
+
+/* A member's call to another member through a client that does not record-route: two crossings, and
+ * what lies behind them is a member, not the client's flow. */
+Test(steer_outward, two_crossings_end_at_a_member_rfc3261_16_4)
+{
+	struct bench *b = bench_new(NULL);
+	char path[400], text[BENCH_MSG];
+	struct bench_dialog caller, callee;
+
+	register_phone(b, N, LB, path);
+	snprintf(text, sizeof(text),
+		 "INVITE sip:proxy@10.0.0.9 SIP/2.0\nRoute: %s\nContact: <sip:x@" MA ">", path);
+	bench_send(b, MA, LB, text);
+	bench_forwarded(b, LB, N);
+	bench_active(b, "east-b");
+	snprintf(text, sizeof(text),
+		 "INVITE sip:bob@example.com SIP/2.0\r\n"
+		 "Via: SIP/2.0/UDP 10.0.0.9;rport;branch=z9hG4bK-p\r\n%s",
+		 strstr(b->out, "\r\n") + 2);
+	bench_bytes(b, N, LB, text, strlen(text));
+	bench_forwarded(b, LB, MB);
+	bench_dialog_callee(b, &callee);
+	cr_expect(callee.n_routes == 2);
+	caller = callee;
+	memcpy(caller.route[0], callee.route[1], sizeof(caller.route[0]));
+	memcpy(caller.route[1], callee.route[0], sizeof(caller.route[0]));
+	snprintf(caller.src, sizeof(caller.src), "%s", MA);
+	snprintf(caller.target, sizeof(caller.target), "sip:bob@" MB);
+	bench_dialog_send(b, &caller, "BYE", "");
+	bench_forwarded(b, LB, MB);
+	bench_lacks(b, "Route: {*}");
+	bench_dialog_send(b, &callee, "BYE", "");
+	bench_forwarded(b, LB, MA);
+	bench_free(b);
+}
+
+/* RFC 3261 18.2.2: an answer goes to the port of a member's Via, unless it asked for rport. */
+Test(steer_outward, answers_to_members_rfc3261_18_2_2)
+{
+	struct bench *b = bench_new(NULL);
+
+	bench_send(b, "198.51.100.11:40000", LB,
+		   "MESSAGE sip:bob@203.0.113.7 SIP/2.0\nMax-Forwards: 0\n"
+		   "Via: SIP/2.0/UDP 198.51.100.11;branch=z9hG4bK-1");
+	bench_answered(b, 483);
+	cr_expect_str_eq(bench_endpoint_text(&b->v.to), MA);
+	bench_send(b, "198.51.100.11:40000", LB,
+		   "MESSAGE sip:bob@203.0.113.7 SIP/2.0\nMax-Forwards: 0\n"
+		   "Via: SIP/2.0/UDP 198.51.100.11;rport;branch=z9hG4bK-1");
+	cr_expect_str_eq(bench_endpoint_text(&b->v.to), "198.51.100.11:40000");
 	bench_free(b);
 }

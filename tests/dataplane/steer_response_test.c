@@ -129,7 +129,7 @@ Test(steer_response, not_ours_rfc3261_16_7_item_3)
 		  DP_REASON_RESP_UNROUTABLE },
 		{ "sent on to ourselves", "received=203.0.113.5", "received=192.0.2.10",
 		  DP_REASON_RESP_UNROUTABLE },
-		{ "to port 65536", "rport=5060", "rport=65536", DP_REASON_RESP_UNROUTABLE },
+		{ "to port 65536", "rport=5060", "rport=70596", DP_REASON_RESP_UNROUTABLE },
 		{ "to port x", "rport=5060", "rport=x", DP_REASON_RESP_UNROUTABLE },
 	};
 
