@@ -14,8 +14,7 @@ void steer_lower_vias(struct sip_via_iter *it, const struct sip_msg *m)
 {
 	uint32_t off = (uint32_t)m->via.value.off + m->via.value.len, end;
 
-	it->msg = m;
-	it->hdr = sip_msg_hdr(m, SIP_HDR_VIA);
+	sip_via_iter_init(it, m);
 	end = (uint32_t)it->hdr->value_off + it->hdr->value_len;
 	/* The next one stands behind a comma with white space around it, or in another line. */
 	while (off < end && (m->buf[off] <= ' ' || m->buf[off] == ','))
