@@ -42,8 +42,7 @@ struct ctl_model *ctl_config_load_text(const char *name, const char *text, size_
 		ctl_diag_add(d, true, 0, "out of memory");
 	}
 	yaml_document_delete(&doc);
-	/* What could not be told counts too. */
-	if (m && (d->n_errors || d->n_lost)) {
+	if (m && d->n_errors) {
 		ctl_model_free(m);
 		m = NULL;
 	}

@@ -29,8 +29,8 @@ struct ctl_diag {
 void ctl_diag_init(struct ctl_diag *d);
 void ctl_diag_fini(struct ctl_diag *d);
 
-/** Add an entry, printf-like, unless the same one is there. At most 1,024 are kept; the rest, and
- * what there is no memory for, is counted. */
+/** Add an entry, printf-like, unless the same one is there. At most 1,024 are kept, the rest is
+ * counted. What there is no memory for counts as an error. */
 void ctl_diag_add(struct ctl_diag *d, bool error, unsigned int line, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -4,6 +4,7 @@
  */
 #include "control/config/ctl_config.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,9 +64,11 @@ static int make_room(struct ctl_diag *d)
 
 	if (d->n < d->room)
 		return 0;
-	e = d->n < CTL_DIAG_MAX ? realloc(d->e, room * sizeof(*e)) : NULL;
+	if (d->n == CTL_DIAG_MAX)
+		return -ENOSPC;
+	e = realloc(d->e, room * sizeof(*e));
 	if (!e)
-		return -1;
+		return -ENOMEM;
 	d->e = e;
 	d->room = room;
 	return 0;
@@ -76,6 +79,7 @@ void ctl_diag_add(struct ctl_diag *d, bool error, unsigned int line, const char 
 	va_list ap;
 	char *text;
 	size_t at;
+	int ret;
 
 	va_start(ap, format);
 	text = format_text(format, ap);
@@ -84,8 +88,9 @@ void ctl_diag_add(struct ctl_diag *d, bool error, unsigned int line, const char 
 		free(text);
 		return;
 	}
-	d->n_errors += error;
-	if (!text || make_room(d) < 0) {
+	ret = text ? make_room(d) : -ENOMEM;
+	d->n_errors += error || ret == -ENOMEM;
+	if (ret < 0) {
 		d->n_lost++;
 		free(text);
 		return;
@@ -107,7 +112,7 @@ void ctl_diag_print(const struct ctl_diag *d, const char *file, FILE *out)
 		else
 			fprintf(out, "%s: %s%s\n", file, e->error ? "" : "warning: ", e->text);
 	}
-	if (d->n_lost && d->n == 0)
+	if (d->n_lost && d->n == 0) /* none could be kept */
 		fprintf(out, "%s: out of memory\n", file);
 	else if (d->n_lost)
 		fprintf(out, "%s: %zu more that are not shown\n", file, d->n_lost);

@@ -71,7 +71,7 @@ static void check_port(const struct ctl_port *old, const struct ctl_port *new, s
 int ctl_model_check_reload(const struct ctl_model *old, const struct ctl_model *new,
 			   struct ctl_diag *d)
 {
-	size_t before = d->n_errors + d->n_lost;
+	size_t before = d->n_errors;
 
 	check_global(old, new, d);
 	if (old->n_ports != new->n_ports)
@@ -81,5 +81,5 @@ int ctl_model_check_reload(const struct ctl_model *old, const struct ctl_model *
 			     new->n_ports, old->n_ports);
 	for (size_t i = 0; i < old->n_ports && i < new->n_ports; i++)
 		check_port(&old->ports[i], &new->ports[i], d);
-	return d->n_errors + d->n_lost > before ? -EBUSY : 0;
+	return d->n_errors > before ? -EBUSY : 0;
 }

@@ -256,6 +256,31 @@ Test(config_yaml, more_errors_than_anybody_reads)
 	free(t.at);
 }
 
+/* And more warnings, which do not make a file bad. */
+Test(config_yaml, more_warnings_than_anybody_reads)
+{
+	struct text t = { 0 };
+	struct ctl_model *m;
+	char line[256];
+
+	append(&t, "ports: [ { name: net0, device: net_tap0, addresses: [ 10.0.0.1/8 ] } ]\n"
+		   "services: [ { name: s, listen: [ udp:10.0.0.1 ], pairs: [ p0 ] } ]\npairs:\n");
+	for (int i = 0; i < 1500; i++) {
+		snprintf(line, sizeof(line),
+			 "  - { name: p%d, members: [ { name: a, role: primary, address: "
+			 "10.1.%d.%d }, "
+			 "{ name: b, role: backup, address: 10.2.%d.%d } ] }\n",
+			 i, i / 250, i % 250 + 1, i / 250, i % 250 + 1);
+		append(&t, line);
+	}
+	m = config_try(t.at, said, sizeof(said));
+	cr_expect_not_null(m);
+	cr_expect(strstr(said, "test.yaml: 475 more that are not shown\n"), "%s",
+		  said + strlen(said) - 100);
+	ctl_model_free(m);
+	free(t.at);
+}
+
 Test(config_yaml, larger_than_any_sensible_file)
 {
 	size_t len = CTL_YAML_MAX + 1;
