@@ -98,26 +98,66 @@ static void check_two_places(const struct ctl_model *m, const struct place *a,
 		check_two_members(m, a, b, d);
 }
 
-/* An endpoint's text makes the key of a listener, which branches and cookies hold. */
-static void check_listener_keys(const struct place *p, size_t n, struct ctl_diag *d)
+/* ---- Listeners' keys */
+
+struct keyed {
+	uint32_t key;
+	const struct place *p;
+};
+
+static int by_key(const void *a, const void *b)
 {
-	char a[CTL_ENDPOINT_SIZE], b[CTL_ENDPOINT_SIZE];
+	const struct keyed *x = a, *y = b;
 
-	for (size_t i = 0; i < n && p[i].kind != PLACE_MEMBER; i++) {
-		uint32_t key;
-
-		ctl_endpoint_format(&p[i].at, a);
-		key = dp_key(a, strlen(a));
-		for (size_t k = 0; k < i; k++) {
-			ctl_endpoint_format(&p[k].at, b);
-			if (dp_key(b, strlen(b)) == key && strcmp(a, b) != 0)
-				ctl_diag_add(d, true, p[i].line,
-					     "%s: its key is the same as that of %s in line %u; "
-					     "change one of the port numbers",
-					     a, b, p[k].line);
-		}
-	}
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return by_endpoint(x->p, y->p);
 }
+
+/* Neighbours of the sorted keys: the same endpoint, or a collision. */
+static void check_two_keys(const struct keyed *a, const struct keyed *b, struct ctl_diag *d)
+{
+	const struct place *later = a->p->line > b->p->line ? a->p : b->p;
+	const struct place *first = later == a->p ? b->p : a->p;
+	char one[CTL_ENDPOINT_SIZE], other[CTL_ENDPOINT_SIZE];
+
+	if (a->key != b->key || same_endpoint(a->p, b->p))
+		return;
+	ctl_diag_add(d, true, later->line,
+		     "%s: its key, made of address and port, is the same as that of %s in line %u; "
+		     "change one of the port numbers",
+		     ctl_endpoint_format(&later->at, one), ctl_endpoint_format(&first->at, other),
+		     first->line);
+}
+
+/* An endpoint's text makes the key of a listener, which branches and cookies hold. */
+static int check_listener_keys(const struct place *p, size_t n, struct ctl_diag *d)
+{
+	struct keyed *v = calloc(n + 1, sizeof(*v));
+	char text[CTL_ENDPOINT_SIZE];
+	size_t n_different = n > 0;
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		ctl_endpoint_format(&p[i].at, text);
+		v[i] = (struct keyed){ dp_key(text, strlen(text)), &p[i] };
+	}
+	qsort(v, n, sizeof(*v), by_key);
+	for (size_t i = 1; i < n; i++) {
+		check_two_keys(&v[i - 1], &v[i], d);
+		n_different += !same_endpoint(v[i - 1].p, v[i].p);
+	}
+	if (n_different > CTL_MAX_LISTENERS)
+		ctl_diag_add(d, true, p[n - 1].line,
+			     "%zu different listen and egress endpoints in all; at most %d are "
+			     "possible",
+			     n_different, CTL_MAX_LISTENERS);
+	free(v);
+	return 0;
+}
+
+/* ---- All endpoints */
 
 static size_t count_places(const struct ctl_model *m)
 {
@@ -173,11 +213,12 @@ int ctl_check_endpoints(struct ctl_model *m, struct ctl_diag *d)
 {
 	struct place *v = calloc(count_places(m) + 1, sizeof(*v));
 	size_t n, n_local;
+	int ret;
 
 	if (!v)
 		return -ENOMEM;
 	n_local = collect_local(m, v);
-	check_listener_keys(v, n_local, d);
+	ret = check_listener_keys(v, n_local, d);
 	n = n_local + collect_members(m, v + n_local);
 	qsort(v, n, sizeof(*v), by_endpoint);
 	for (size_t i = 1; i < n; i++) {
@@ -185,7 +226,7 @@ int ctl_check_endpoints(struct ctl_model *m, struct ctl_diag *d)
 			check_two_places(m, &v[i - 1], &v[i], d);
 	}
 	free(v);
-	return 0;
+	return ret;
 }
 
 /* ---- Sources */

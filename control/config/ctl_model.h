@@ -31,6 +31,7 @@
 #define CTL_PROBE_GAP_MS 10
 
 /* The most that a list may hold. */
+#define CTL_MAX_LISTENERS 16384 /* different endpoints of all services and egresses */
 #define CTL_MAX_SERVICES  1024
 #define CTL_MAX_LISTENS   64   /* of a service */
 #define CTL_MAX_EMERGENCY 64   /* of a service */
