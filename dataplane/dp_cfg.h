@@ -29,8 +29,8 @@ bool dp_ip_equal(const struct sip_ip *a, const struct sip_ip *b);
 /** Whether an address lies in a prefix of `len` bits (of 128). */
 bool dp_ip_in_prefix(const struct sip_ip *ip, const struct sip_ip *prefix, unsigned int len);
 
-/** Text of an address without brackets (RFC 5952), NUL-terminated. @return its length; text has room
- * for 46 bytes. */
+/** Text of an address without brackets (RFC 5952), NUL-terminated. @return its length; text has
+ * room for 46 bytes. */
 size_t dp_ip_format(const struct sip_ip *ip, char *text);
 
 /** @return 0, or -EINVAL when text is no IPv4 or IPv6 literal. */
