@@ -235,21 +235,35 @@ static void member_proxies(struct bench *b, const char *uri, const char *route, 
 	bench_bytes(b, MA, LB, msg, strlen(msg));
 }
 
-static void spiral_call(struct spiral *s, bool record_route, bool nat)
+/* Which of the two is behind a NAT. */
+enum nat { NAT_ALICE = 1, NAT_BOB = 2 };
+
+static const char *alice_at(int nat)
 {
-	const char *a = nat ? "203.0.113.5:31000" : A, *bob = nat ? "203.0.113.6:32000" : B;
-	const char *bob_uri = nat ? "sip:bob@10.0.0.8" : "sip:bob@" B;
+	return nat & NAT_ALICE ? "203.0.113.5:31000" : A;
+}
+
+static const char *bob_at(int nat)
+{
+	return nat & NAT_BOB ? "203.0.113.6:32000" : B;
+}
+
+static void spiral_call(struct spiral *s, bool record_route, int nat)
+{
+	const char *a = alice_at(nat), *bob = bob_at(nat);
+	const char *bob_uri = nat & NAT_BOB ? "sip:bob@10.0.0.8" : "sip:bob@" B;
 	char path[300];
 
 	s->b = bench_new(NULL);
 	bench_send(s->b, bob, LB, "REGISTER sip:example.com SIP/2.0\nCall-ID: r");
 	snprintf(path, sizeof(path), "%s", bench_header(s->b->out, "Path", 0));
 	bench_send(s->b, a, LB,
-		   nat ? "INVITE sip:bob@example.com SIP/2.0\nContact: <sip:alice@10.0.0.9>\n"
-			 "Via: SIP/2.0/UDP 10.0.0.9;rport;branch=z9hG4bK-n"
-		       : "INVITE sip:bob@example.com SIP/2.0\nContact: <sip:alice@" A ">");
+		   nat & NAT_ALICE
+			   ? "INVITE sip:bob@example.com SIP/2.0\nContact: <sip:alice@10.0.0.9>\n"
+			     "Via: SIP/2.0/UDP 10.0.0.9;rport;branch=z9hG4bK-n"
+			   : "INVITE sip:bob@example.com SIP/2.0\nContact: <sip:alice@" A ">");
 	bench_forwarded(s->b, LB, MA);
-	member_proxies(s->b, bob_uri, nat ? path : "",
+	member_proxies(s->b, bob_uri, nat & NAT_BOB ? path : "",
 		       record_route ? "Record-Route: <sip:198.51.100.11;lr>\r\n" : "");
 	bench_forwarded(s->b, LB, bob);
 	bench_dialog_callee(s->b, &s->bob);
@@ -269,18 +283,20 @@ static void spiral_call(struct spiral *s, bool record_route, bool nat)
 /* The member record-routes: in-dialog requests visit it. */
 Test(steer_dialog, spiral_with_a_member_that_record_routes_rfc3261_16_12)
 {
-	for (int nat = 0; nat < 2; nat++) {
+	for (int nat = 0; nat < 4; nat++) {
 		struct spiral s;
 
 		spiral_call(&s, true, nat);
 		cr_expect(s.alice.n_routes == 3 && s.bob.n_routes == 3);
 		bench_dialog_send(s.b, &s.alice, "BYE", "");
 		bench_forwarded(s.b, LB, MA);
-		bench_has(s.b, nat ? "Route: <sip:198.51.100.11;lr>\nRoute: <sip:{flow "
-				     "203.0.113.6:32000}@192.0.2.10:5060;lr"
-				     ";ss={cookie east east-a out}>"
-				   : "Route: <sip:198.51.100.11;lr>\nRoute: <sip:192.0.2.10:5060;lr"
-				     ";ss={cookie east east-a out}>");
+		bench_has(s.b,
+			  nat & NAT_BOB
+				  ? "Route: <sip:198.51.100.11;lr>\nRoute: <sip:{flow "
+				    "203.0.113.6:32000}@192.0.2.10:5060;lr"
+				    ";ss={cookie east east-a out}>"
+				  : "Route: <sip:198.51.100.11;lr>\nRoute: <sip:192.0.2.10:5060;lr"
+				    ";ss={cookie east east-a out}>");
 		bench_dialog_send(s.b, &s.bob, "BYE", "");
 		bench_forwarded(s.b, LB, MA);
 		/* It dies: its twin gets them, and the route set says what it said. */
@@ -298,7 +314,7 @@ Test(steer_dialog, spiral_with_a_member_that_record_routes_rfc3261_16_12)
 /* What the member sends on from there reaches the other phone. */
 Test(steer_dialog, spiral_second_crossing_reaches_the_phone_rfc3261_16_12)
 {
-	for (int nat = 0; nat < 2; nat++) {
+	for (int nat = 0; nat < 4; nat++) {
 		struct spiral s;
 		struct bench_dialog on;
 
@@ -308,13 +324,13 @@ Test(steer_dialog, spiral_second_crossing_reaches_the_phone_rfc3261_16_12)
 		memcpy(on.route[0], on.route[2], sizeof(on.route[0]));
 		on.n_routes = 1;
 		bench_dialog_send(s.b, &on, "BYE", "");
-		bench_forwarded(s.b, LB, nat ? "203.0.113.6:32000" : B);
+		bench_forwarded(s.b, LB, bob_at(nat));
 		on = s.bob;
 		snprintf(on.src, sizeof(on.src), "%s", MA);
 		memcpy(on.route[0], on.route[2], sizeof(on.route[0]));
 		on.n_routes = 1;
 		bench_dialog_send(s.b, &on, "BYE", "");
-		bench_forwarded(s.b, LB, nat ? "203.0.113.5:31000" : A);
+		bench_forwarded(s.b, LB, alice_at(nat));
 		bench_free(s.b);
 	}
 }
@@ -322,20 +338,20 @@ Test(steer_dialog, spiral_second_crossing_reaches_the_phone_rfc3261_16_12)
 /* It does not: in-dialog requests go from phone to phone, past the members. */
 Test(steer_dialog, spiral_with_a_member_that_does_not_record_route_rfc3261_16_4)
 {
-	for (int nat = 0; nat < 2; nat++) {
+	for (int nat = 0; nat < 4; nat++) {
 		struct spiral s;
 
 		spiral_call(&s, false, nat);
 		cr_expect(s.alice.n_routes == 2 && s.bob.n_routes == 2);
 		bench_dialog_send(s.b, &s.alice, "BYE", "");
-		bench_forwarded(s.b, LB, nat ? "203.0.113.6:32000" : B);
+		bench_forwarded(s.b, LB, bob_at(nat));
 		bench_lacks(s.b, "Route: {*}");
 		bench_reply(s.b, 200, "", "");
-		bench_forwarded(s.b, LB, nat ? "203.0.113.5:31000" : A);
+		bench_forwarded(s.b, LB, alice_at(nat));
 		bench_dialog_send(s.b, &s.bob, "BYE", "");
-		bench_forwarded(s.b, LB, nat ? "203.0.113.5:31000" : A);
+		bench_forwarded(s.b, LB, alice_at(nat));
 		bench_reply(s.b, 200, "", "");
-		bench_forwarded(s.b, LB, nat ? "203.0.113.6:32000" : B);
+		bench_forwarded(s.b, LB, bob_at(nat));
 		bench_free(s.b);
 	}
 }
@@ -345,7 +361,7 @@ Test(steer_dialog, outward_target_that_is_a_name_goes_to_the_member)
 {
 	struct spiral s;
 
-	spiral_call(&s, false, false);
+	spiral_call(&s, false, 0);
 	snprintf(s.alice.target, sizeof(s.alice.target), "sip:bob@phone.example.net");
 	bench_dialog_send(s.b, &s.alice, "BYE", "");
 	bench_forwarded(s.b, LB, MA);
@@ -397,4 +413,50 @@ Test(steer_dialog, a_tier_of_services_rfc3261_16_12)
 	tier("203.0.113.5:31000", "INVITE sip:bob@example.com SIP/2.0\n"
 				  "Contact: <sip:alice@10.0.0.9>\n"
 				  "Via: SIP/2.0/UDP 10.0.0.9;rport;branch=z9hG4bK-n");
+}
+
+/* A pair in two services has one egress address, which counts as the first one's: its value in the
+ * route set of the other one's clients is popped all the same. */
+Test(steer_dialog, two_arms_of_a_pair_in_two_services_rfc5658_5)
+{
+	struct bench_opts o = { .two_services = true, .shared_pair = true, .two_armed = true };
+	struct bench *b = bench_new(&o);
+	struct bench_dialog caller;
+
+	bench_send(b, A, "192.0.2.20:5060",
+		   "INVITE sip:bob@" MA " SIP/2.0\nContact: <sip:alice@" A ">");
+	bench_forwarded(b, EG, MA);
+	bench_reply(b, 200, "sip:bob@server.example.com", "");
+	bench_forwarded(b, "192.0.2.20:5060", A);
+	bench_dialog_caller(b, &caller);
+	cr_expect(caller.n_routes == 2);
+	bench_dialog_send(b, &caller, "BYE", "");
+	bench_forwarded(b, EG, MA);
+	bench_lacks(b, "Route: {*}");
+	bench_free(b);
+}
+
+/* A strict router in front of us, and what its last value is: a target with `lr`, and one that has
+ * a strict router before it. */
+Test(steer_dialog, strict_routers_on_both_sides_rfc3261_16_4_and_16_6_item_6)
+{
+	struct bench *b = bench_new(NULL);
+	struct bench_dialog callee;
+	char text[600];
+
+	bench_send(b, A, LB, "INVITE sip:bob@example.com SIP/2.0\nContact: <sip:alice@" A ";lr>");
+	bench_dialog_callee(b, &callee);
+	send_strict(b, &callee, "BYE");
+	bench_forwarded(b, LB, A);
+	bench_has(b, "BYE sip:alice@203.0.113.5:5060;lr SIP/2.0");
+	bench_lacks(b, "Route: {*}");
+	snprintf(text, sizeof(text),
+		 "BYE %.*s SIP/2.0\nRoute: <sip:203.0.113.9>\nRoute: <sip:alice@" A ">",
+		 (int)strcspn(callee.route[0] + 1, ">"), callee.route[0] + 1);
+	bench_send(b, MA, LB, text);
+	bench_forwarded(b, LB, "203.0.113.9:5060");
+	bench_has(b, "BYE sip:203.0.113.9 SIP/2.0");
+	bench_has(b, "Route: <sip:alice@203.0.113.5:5060>");
+	cr_expect_str_eq(bench_header(b->out, "Route", 1), "");
+	bench_free(b);
 }

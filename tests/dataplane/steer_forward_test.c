@@ -180,8 +180,8 @@ static const struct row rows[] = {
 	{ "RFC 3261 16.4: the default port stays", .src = A, .dst = LB, .from = LB, .to = MA,
 	  .in = "MESSAGE sip:bob@example.com:5060;maddr=192.0.2.10 SIP/2.0",
 	  .out = "MESSAGE sip:bob@example.com:5060 SIP/2.0\n" OWN_VIA VIA_A REST("MESSAGE") },
-	{ "RFC 3261 16.4: maddr with another port than the request came to is not ours", .src = A,
-	  .dst = LB, .from = LB, .to = MA,
+	{ "RFC 3261 16.4: maddr with another port than the request came to is not ours",
+	  .opts = { .second_listener = true }, .src = A, .dst = LB, .from = LB, .to = MA,
 	  .in = "MESSAGE sip:bob@example.com:5070;maddr=192.0.2.10 SIP/2.0",
 	  .out = "MESSAGE sip:bob@example.com:5070;maddr=192.0.2.10 SIP/2.0\n" OWN_VIA VIA_A REST(
 		  "MESSAGE") },
