@@ -15,24 +15,40 @@ static bool same_text(const char *a, const char *b)
 }
 
 /* A key of the file's top that is laid down when the data plane or control starts. */
-static void differs(const struct ctl_model *new, const char *key, struct ctl_diag *d)
+static void differs(const struct ctl_model *new, const char *key, const char *old_text,
+		    struct ctl_diag *d)
 {
 	ctl_diag_add(d, true, ctl_map_line(&ctl_map_global, new, key),
-		     "%s: cannot change while running; restart, or put the old value back", key);
+		     "%s: cannot change while running; restart, or put the old value back%s%s", key,
+		     old_text ? ": " : "", old_text ? old_text : "");
 }
 
-static void check_global(const struct ctl_model *old, const struct ctl_model *new,
-			 struct ctl_diag *d)
+static void check_texts(const struct ctl_model *old, const struct ctl_model *new,
+			struct ctl_diag *d)
+{
+	const struct {
+		const char *key, *old, *new;
+	} rows[] = {
+		{ "control-socket", old->control_socket, new->control_socket },
+		{ "state-file", old->state_file, new->state_file },
+		{ "instance", old->instance, new->instance },
+		{ "worker-cpus", old->worker_cpus, new->worker_cpus },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!same_text(rows[i].old, rows[i].new))
+			differs(new, rows[i].key, *rows[i].old ? rows[i].old : NULL, d);
+	}
+}
+
+static void check_numbers(const struct ctl_model *old, const struct ctl_model *new,
+			  struct ctl_diag *d)
 {
 	const struct {
 		const char *key;
 		bool same;
 	} rows[] = {
-		{ "control-socket", same_text(old->control_socket, new->control_socket) },
-		{ "state-file", same_text(old->state_file, new->state_file) },
-		{ "instance", same_text(old->instance, new->instance) },
 		{ "workers", old->workers == new->workers },
-		{ "worker-cpus", same_text(old->worker_cpus, new->worker_cpus) },
 		{ "idle", old->idle == new->idle },
 		{ "verify-checksums", old->verify_checksums == new->verify_checksums },
 		{ "hugepages", old->huge == new->huge },
@@ -45,7 +61,7 @@ static void check_global(const struct ctl_model *old, const struct ctl_model *ne
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (!rows[i].same)
-			differs(new, rows[i].key, d);
+			differs(new, rows[i].key, NULL, d);
 	}
 }
 
@@ -73,7 +89,8 @@ int ctl_model_check_reload(const struct ctl_model *old, const struct ctl_model *
 {
 	size_t before = d->n_errors;
 
-	check_global(old, new, d);
+	check_texts(old, new, d);
+	check_numbers(old, new, d);
 	if (old->n_ports != new->n_ports)
 		ctl_diag_add(d, true, ctl_map_line(&ctl_map_global, new, "ports"),
 			     "ports: %zu instead of %zu; ports cannot come or go while running, "

@@ -500,6 +500,46 @@ Test(config_bad, sources_of_two_pairs)
 	}
 }
 
+/* What a member may be reached from: a listener, or an egress address, of its own family. */
+static const struct {
+	const char *listen, *egress, *member;
+	bool good;
+} families[] = {
+	{ "udp:192.0.2.10", "", "198.51.100.1", true },
+	{ "\"udp:[2001:db8::10]\"", "", "198.51.100.1", false },
+	{ "\"udp:[2001:db8::10]\"", "udp:192.0.2.10", "198.51.100.1", true },
+	{ "\"udp:[2001:db8::10]\"", "\"udp:[2001:db8::10]:5070\"", "198.51.100.1", false },
+	{ "udp:192.0.2.10", "", "2001:db8::1", false },
+	{ "udp:192.0.2.10", "\"udp:[2001:db8::10]\"", "2001:db8::1", true },
+	{ "udp:192.0.2.10", "\"udp:192.0.2.10:5070\"", "2001:db8::1", false },
+	{ "udp:192.0.2.10, \"udp:[2001:db8::10]\"", "", "2001:db8::1", true },
+};
+
+Test(config_bad, families)
+{
+	static char said[4096];
+	char text[2048];
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		struct ctl_model *m;
+
+		snprintf(text, sizeof(text),
+			 "ports: [ { name: net0, device: net_tap0, addresses: [ 192.0.2.10/24, "
+			 "\"2001:db8::10/64\" ] } ]\n"
+			 "services: [ { name: s, listen: [ %s ], pairs: [ p ] } ]\n"
+			 "pairs:\n"
+			 "  - name: p\n    egress: [ %s ]\n    members:\n"
+			 "      - { name: a, role: primary, address: \"%s\" }\n",
+			 families[i].listen, families[i].egress, families[i].member);
+		m = config_try(text, said, sizeof(said));
+		cr_expect_eq(m != NULL, families[i].good, "%s, %s, %s: %s", families[i].listen,
+			     families[i].egress, families[i].member, said);
+		cr_expect_eq(strstr(said, "test.yaml:7: address: ") && strstr(said, "to send from"),
+			     !families[i].good, "%s", said);
+		ctl_model_free(m);
+	}
+}
+
 /* Everything at once, in the order of the lines. */
 Test(config_bad, all_errors_in_order)
 {

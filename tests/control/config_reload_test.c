@@ -29,7 +29,9 @@ static const struct {
 	{ "workers: 1", "challenge-records: 65537", "test.yaml:4: challenge-records: cannot" },
 	{ "workers: 1", "record-hold: 33s", "test.yaml:4: record-hold: cannot" },
 	{ "workers: 1", "instance: other", "test.yaml:4: instance: cannot" },
-	{ "control.sock", "control2.sock", "test.yaml:1: control-socket: cannot" },
+	{ "control.sock", "control2.sock",
+	  "test.yaml:1: control-socket: cannot change while running; restart, or put the old value "
+	  "back: /run/sipsteer/control.sock\n" },
 	{ "state.json", "state2.json", "test.yaml:2: state-file: cannot" },
 	{ "name: net0", "name: net1", "test.yaml:6: name: a port's cannot change while running" },
 	{ "iface=veth-lb", "iface=veth-x", "test.yaml:7: device: a port's cannot" },
