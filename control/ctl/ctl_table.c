@@ -3,11 +3,49 @@
  */
 #include "control/ctl/ctl_table.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CELL_SIZE   512
 #define COLUMNS_MAX 32
+
+/* Evidence and names come from other hosts and files: no control characters (C0, DEL, and C1 as
+ * UTF-8 has them) reach a terminal. */
+static void tame(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			*p = '?';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			*p = p[1] = '?';
+	}
+}
+
+void ctl_line_begin(struct ctl_line *l)
+{
+	l->len = 0;
+	l->text[0] = '\0';
+}
+
+void ctl_line_add(struct ctl_line *l, const char *format, ...)
+{
+	size_t room = sizeof(l->text) - l->len;
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(l->text + l->len, room, format, ap);
+	va_end(ap);
+	if (n > 0)
+		l->len += (size_t)n < room ? (size_t)n : room - 1;
+}
+
+void ctl_line_print(FILE *out, struct ctl_line *l)
+{
+	tame(l->text);
+	fprintf(out, "%s\n", l->text);
+}
 
 /** A value's text: numbers right to be aligned, null as "-". */
 static void cell_text(const json_t *v, char *text)
@@ -35,6 +73,7 @@ static void cell_text(const json_t *v, char *text)
 						 i ? " " : "", one);
 		}
 	}
+	tame(text);
 }
 
 static const json_t *reach(const json_t *object, const char *key)

@@ -32,8 +32,8 @@ static void compare_number(const char *key, uint64_t want, uint64_t have, struct
 {
 	if (want != have)
 		ctl_diag_add(d, false, 0,
-			     "%s: the running data plane has %llu, not %llu; a restart brings the "
-			     "new value into force",
+			     "%s: the running data plane has %llu, not %llu; 'sipsteerd "
+			     "--replace-dataplane' brings the new value into force",
 			     key, (unsigned long long)have, (unsigned long long)want);
 }
 
@@ -41,8 +41,8 @@ static void compare_text(const char *key, const char *want, const char *have, st
 {
 	if (strcmp(want, have) != 0)
 		ctl_diag_add(d, false, 0,
-			     "%s: the running data plane has \"%s\", not \"%s\"; a restart brings "
-			     "the new value into force",
+			     "%s: the running data plane has \"%s\", not \"%s\"; 'sipsteerd "
+			     "--replace-dataplane' brings the new value into force",
 			     key, have, want);
 }
 
