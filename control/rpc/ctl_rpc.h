@@ -71,7 +71,8 @@ struct ctl_rpc *ctl_rpc_new(const struct ctl_rpc_params *p);
 /** Closes all connections; calls that are still open are answered to nobody. */
 void ctl_rpc_free(struct ctl_rpc *rpc);
 
-/** Send what is still unsent, for at most timeout_ms: before an orderly end, not from a callback. */
+/** Send what is still unsent, for at most timeout_ms: before an orderly end, not from a callback.
+ */
 void ctl_rpc_flush(struct ctl_rpc *rpc, int timeout_ms);
 
 /** The table as JSON: an array of { name, help, params: [{ name, type, required, help }] }. */
