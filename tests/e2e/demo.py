@@ -120,6 +120,7 @@ def show(appliance):
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also when a shell had it ignored
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     with Lab() as lab:
