@@ -110,6 +110,11 @@ struct dp_member {
 
 #define DP_PAIR_SERVICES 8
 
+enum dp_pair_flags {
+	DP_PAIR_SHARES_TRANSACTIONS = 1, /* members know each other's open transactions */
+	DP_PAIR_CONCURRENT = 2, /* REGISTERs are copied to the next member (registration) */
+};
+
 struct dp_pair {
 	struct dp_text name;
 	uint32_t key;
@@ -120,6 +125,12 @@ struct dp_pair {
 	uint16_t services[DP_PAIR_SERVICES];
 	uint16_t egress4, egress6; /* listener numbers, DP_NONE16: the service's listener */
 	uint32_t weight;
+	uint32_t failover_methods; /* bit per enum sip_method: those that fail over in flight */
+	uint32_t signal_methods; /* bit per enum sip_method: those that a trial may be made with */
+	uint32_t no_response_us; /* no-response-timeout */
+	uint8_t retry_counts;    /* the send that goes to the next member */
+	uint8_t flags;           /* enum dp_pair_flags */
+	uint8_t reserved1[2];
 	uint8_t order[DP_PAIR_MEMBERS]; /* slots by priority: primary, backup, fallbacks */
 	struct dp_member members[DP_PAIR_MEMBERS]; /* by slot */
 };

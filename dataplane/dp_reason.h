@@ -39,10 +39,14 @@
 	X(RESP_UNROUTABLE, "response-unroutable", "response whose next Via names no IP address") \
 	X(RESP_SOURCE, "response-source",                                                        \
 	  "response from a source that the request was not sent to")                             \
+	X(RESP_ABSORBED, "response-absorbed",                                                    \
+	  "response of a branch that was given up or superseded (RFC 3261 16.7), absorbed")      \
 	/* Requests */                                                                           \
 	X(REQ_ACK_UNROUTABLE, "ack-unroutable", "ACK that fits no transaction and no dialog")    \
 	X(REQ_ACK_ABSORBED, "ack-absorbed",                                                      \
 	  "ACK for a final response of our own (RFC 3261 17.2.1), absorbed")                     \
+	X(REQ_ABSORBED, "request-absorbed",                                                      \
+	  "retransmission or CANCEL that the appliance itself sees to, absorbed")                \
 	X(REQ_RELAY, "request-relay",                                                            \
 	  "client's request that names a foreign next hop, answered 403 where allowed")          \
 	X(REQ_UNROUTABLE, "request-unroutable",                                                  \

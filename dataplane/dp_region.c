@@ -295,4 +295,7 @@ void dp_region_set_word(struct dp_region *r, unsigned int pair, uint64_t word)
 	 * acquiring load of the word, once per message. */
 	atomic_store_explicit(&r->pair_words[pair], (word & ~count_mask) | count,
 			      memory_order_release);
+	/* Release: whoever sees the count sees the word. Partner: the worker's acquiring load. */
+	if (word & ~old & DP_WORD_DOWN_MASK)
+		atomic_fetch_add_explicit(&r->word_downs, 1, memory_order_release);
 }

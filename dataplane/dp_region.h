@@ -29,7 +29,7 @@
 #include "sip/sip_msg.h"
 
 #define DP_REGION_MAGIC   0x7265657473706973ull /* "sipsteer" */
-#define DP_LAYOUT_VERSION 1 /* raised whenever any struct reachable from here changes */
+#define DP_LAYOUT_VERSION 2 /* raised whenever any struct reachable from here changes */
 
 #define DP_CACHE_LINE  64
 #define DP_MAX_WORKERS 16
@@ -55,7 +55,7 @@ typedef uint64_t dp_off; /* bytes from the region's start; 0: none */
  *   bit   4      valid: the pair exists and `active` names a member
  *   bit   5      out of service: every member has missed an oos-force round
  *   bit   6      unknown: nobody knows who is alive; traffic stays with `active`
- *   bit   7      reserved, 0
+ *   bit   7      trial: one live request may be tried on the pair's best member (dp_trial)
  *   bits  8..23  down, one bit a slot: not to be sent to (failed, or disabled by the operator)
  *   bits 24..39  suspect, one bit a slot
  *   bits 40..55  draining, one bit a slot: its dialogs stay, new ones go elsewhere
@@ -66,7 +66,9 @@ typedef uint64_t dp_off; /* bytes from the region's start; 0: none */
 #define DP_WORD_VALID          (1ull << 4)
 #define DP_WORD_OUT_OF_SERVICE (1ull << 5)
 #define DP_WORD_UNKNOWN        (1ull << 6)
+#define DP_WORD_TRIAL          (1ull << 7)
 #define DP_WORD_DOWN_SHIFT     8
+#define DP_WORD_DOWN_MASK      (0xffffull << DP_WORD_DOWN_SHIFT)
 #define DP_WORD_SUSPECT_SHIFT  24
 #define DP_WORD_DRAINING_SHIFT 40
 #define DP_WORD_CHANGES_SHIFT  56
@@ -121,9 +123,9 @@ struct dp_boot {
 	uint32_t n_challenges;   /* challenge records per worker */
 	uint32_t record_hold_ms; /* how long a record is kept after its final response, 32,000 by
 				    RFC 3261's 64*T1 */
+	uint32_t store_mb;       /* copies of open requests, per worker; 0: none are kept */
 	uint16_t rx_descriptors; /* 0: default */
 	uint16_t tx_descriptors;
-	uint32_t reserved1;
 	char worker_cpus[64]; /* CPU list for workers ("2-5"), empty: not pinned */
 	struct dp_boot_port ports[DP_MAX_PORTS];
 };
@@ -142,6 +144,8 @@ enum dp_event_type {
 				  branch's tag */
 	DP_EVENT_ALIVE, /* `member`, suspect or down, answered a request; value: its status code */
 	DP_EVENT_LINK,  /* port `port` went up (value 1) or down (0) */
+	DP_EVENT_TRIAL, /* the trial `id` (dp_trial) on `member` has ended; value: status << 8 |
+			   method, status 0: unanswered */
 };
 
 /** One record. Words are stored relaxed; `seq` is 0 while the record is being written (see
@@ -181,9 +185,34 @@ struct dp_member_counters {
 	uint64_t requests[SIP_METHOD_N]; /* by enum sip_method, to the member */
 	uint64_t responses[6];           /* by class 1xx to 6xx, from the member; [0] is 1xx */
 	uint64_t from;                   /* requests that the member originated */
-	uint64_t reserved[2];
+	/* Of recorded requests that the member was the first to get: control's view of gray failure
+	 */
+	uint64_t judged; /* those that have had a first response, or are in `failed` */
+	uint64_t failed; /* no response for no-response-timeout, or 503 (500 or 503 to REGISTER) */
+	uint64_t delay_us; /* from the first send to the first response, summed over judged - those
+			      without a response */
+	uint64_t delays;   /* how many are in delay_us */
+	uint64_t unanswered;     /* sends without any response for T1 */
+	uint64_t icmp;           /* proven ICMP errors */
+	uint64_t rescued_from;   /* requests taken away from it in flight */
+	uint64_t rescued_to;     /* requests that it got in another's place */
+	uint64_t trials;         /* live requests of signal failback */
+	uint64_t copies;         /* REGISTERs of concurrent registration */
+	uint64_t copies_refused; /* those answered with a non-2xx final */
 };
-_Static_assert(sizeof(struct dp_member_counters) == 8 * (SIP_METHOD_N + 9), "no padding");
+_Static_assert(sizeof(struct dp_member_counters) == 8 * (SIP_METHOD_N + 18), "no padding");
+
+/** Why a request in flight was sent to another member. */
+enum dp_rescue {
+	DP_RESCUE_SENDS,   /* its retry-counts'th send */
+	DP_RESCUE_TIMEOUT, /* no-response-timeout */
+	DP_RESCUE_CODE,    /* 503, or 500 to REGISTER */
+	DP_RESCUE_ICMP,    /* a proven ICMP error */
+	DP_RESCUE_STREAM,  /* its connection failed */
+	DP_RESCUE_DOWN,    /* control marked the member down */
+	DP_RESCUE_TRIAL,   /* a trial of signal failback was not answered */
+	DP_RESCUE_N
+};
 
 struct dp_port_counters {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, tx_dropped;
@@ -204,6 +233,18 @@ struct dp_worker_counters {
 	uint64_t neigh_held,
 		neigh_flushed; /* packets that waited for a next hop, and those that then went */
 	uint64_t events;
+	/* Requests in flight */
+	uint64_t copies_made, copies_full, copies_in_use;
+	uint64_t store_used, store_size;                        /* bytes */
+	uint64_t contexts_made, contexts_full, contexts_in_use; /* response contexts, RFC 3261 16.7
+								 */
+	uint64_t rescued[DP_RESCUE_N][SIP_METHOD_N];
+	uint64_t absorbed_responses; /* of branches that were given up, or kept back */
+	uint64_t own_finals;         /* finals of transactions that had been forwarded */
+	uint64_t own_retransmits;    /* of requests and finals, by our timers */
+	uint64_t own_cancels, own_acks;
+	uint64_t timer_c; /* INVITEs ended by it, RFC 3261 16.8 */
+	uint64_t trials;
 	uint64_t reason[DP_REASON_N]; /* drops and absorptions, by enum dp_reason */
 	struct dp_port_counters port[DP_MAX_PORTS];
 };
@@ -274,8 +315,21 @@ struct dp_region {
 	_Atomic uint64_t stop; /* not 0: the data plane shall end */
 	uint8_t pad2[DP_CACHE_LINE - 8];
 
+	/* control: wo (release, after the word), dataplane: ro (acquire): one more at each change
+	 * of a pair word that puts a member down, so that a worker looks through its open requests
+	 * then and at no other time. */
+	_Alignas(DP_CACHE_LINE) _Atomic uint64_t word_downs;
+
 	struct dp_boot boot;
 	_Alignas(DP_CACHE_LINE) _Atomic uint64_t pair_words[DP_MAX_PAIRS];
+
+	/*
+	 * Trials of signal failback, one at a time per pair: control stores 2n (release) and sets
+	 * the word's trial bit; the worker that changes 2n to 2n + 1 (compare and exchange) sends
+	 * one request to the best member, and says how it went in a DP_EVENT_TRIAL with id n.
+	 * Control takes the bit back then, and offers the next.
+	 */
+	_Alignas(DP_CACHE_LINE) _Atomic uint32_t pair_trials[DP_MAX_PAIRS];
 };
 
 /** Bytes of a region for n_workers and a heap of heap_size bytes. The memfd is sparse: untouched

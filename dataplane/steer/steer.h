@@ -15,6 +15,16 @@
 
 struct steer;
 
+/** A datagram that steering sends besides its verdict: a request in flight to another member, a
+ * retransmission, a CANCEL or ACK of its own, a final that it kept back, a copy of a REGISTER. */
+struct steer_send {
+	const struct dp_listener *from; /* local address and port; of the snapshot in use */
+	struct dp_endpoint to;
+	uint32_t member;    /* member number that it goes to, UINT32_MAX: a client */
+	const uint8_t *buf; /* UDP payload, borrowed until the callee returns */
+	uint32_t len;
+};
+
 struct steer_params {
 	uint16_t worker;    /* owner number that goes into branches */
 	uint32_t n_records; /* transaction records; 0: none are made (explain) */
@@ -27,6 +37,13 @@ struct steer_params {
 		*members;             /* borrowed, DP_MAX_MEMBERS of them; NULL: not counted */
 	struct dp_event_ring *events; /* borrowed; NULL: none are sent */
 	const _Atomic uint64_t *pair_words; /* borrowed, DP_MAX_PAIRS of them */
+	/* For requests in flight. NULL or 0: they are forwarded and no more (explain). */
+	uint64_t store_size;                /* bytes for copies of open requests */
+	const _Atomic uint64_t *word_downs; /* borrowed, of the region */
+	_Atomic uint32_t *pair_trials;      /* borrowed, DP_MAX_PAIRS of them */
+	/** Sends a datagram now, or drops and counts it. Called from within the functions below. */
+	void (*send)(void *arg, const struct steer_send *out);
+	void *send_arg;
 };
 
 /** @return NULL when out of memory. All memory is taken here. */
