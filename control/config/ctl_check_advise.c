@@ -106,6 +106,24 @@ static void advise_reach(const struct ctl_model *m, const struct ctl_member *mb,
 		     mb->host);
 }
 
+/* ---- Requests in flight */
+
+static void advise_failover(const struct ctl_pair *p, struct ctl_diag *d)
+{
+	static const char *const keys[] = { "retry-counts", "no-response-timeout", "shares" };
+
+	for (size_t i = 0; i < 3 && !p->set.failover_methods; i++) {
+		if (ctl_map_given(&ctl_map_pair, p, keys[i]))
+			ctl_diag_add(d, false, ctl_map_line(&ctl_map_pair, p, keys[i]),
+				     "%s: it has no effect while failover-methods is empty",
+				     keys[i]);
+	}
+	if (p->n_members == 1 && p->set.concurrent
+	    && ctl_map_given(&ctl_map_pair, p, "registration"))
+		ctl_diag_add(d, false, ctl_map_line(&ctl_map_pair, p, "registration"),
+			     "registration: there is no other member that a copy could go to");
+}
+
 static void advise_pair(const struct ctl_model *m, const struct ctl_pair *p, struct ctl_diag *d)
 {
 	if (p->n_members == 1)
@@ -118,6 +136,7 @@ static void advise_pair(const struct ctl_model *m, const struct ctl_pair *p, str
 		advise_reach(m, &p->members[i], d);
 	}
 	advise_failback(p, d);
+	advise_failover(p, d);
 }
 
 /* ---- The whole */

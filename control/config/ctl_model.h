@@ -19,11 +19,11 @@
 #include "dataplane/dp_cfg.h"
 
 /* Keys of each kind of mapping: the sizes of `lines`. */
-#define CTL_GLOBAL_KEYS  18
+#define CTL_GLOBAL_KEYS  19
 #define CTL_PORT_KEYS    6
 #define CTL_ROUTE_KEYS   2
 #define CTL_SERVICE_KEYS 12
-#define CTL_PAIR_KEYS    19
+#define CTL_PAIR_KEYS    24
 #define CTL_MEMBER_KEYS  8
 
 /* A probe is sent this often, at least so far apart, before it counts as failed. */
@@ -101,6 +101,8 @@ struct ctl_service {
 
 enum ctl_failback { CTL_FAILBACK_IMMEDIATE = 1, CTL_FAILBACK_TIMED = 2, CTL_FAILBACK_SIGNAL = 4 };
 
+enum ctl_shares { CTL_SHARES_TRANSACTIONS = 1 };
+
 struct ctl_member {
 	char *name;
 	enum dp_role role;
@@ -130,6 +132,11 @@ struct ctl_pair_settings {
 	uint32_t failback_hold_ms;
 	uint32_t signal_methods; /* bit per enum sip_method */
 	bool gray_failover;
+	uint32_t failover_methods; /* bit per enum sip_method; 0: none */
+	uint32_t retry_counts;
+	uint32_t no_response_ms;
+	uint32_t shares;        /* set of enum ctl_shares */
+	bool concurrent;        /* registration: concurrent */
 	char *probe_from;       /* From URI of probes, NULL: sip:sipsteer@<own address> */
 	char *probe_user_agent; /* NULL: "sipsteer/<version>" */
 	uint32_t probe_max_forwards;
@@ -167,7 +174,8 @@ struct ctl_model {
 	uint32_t n_mbufs;
 	uint32_t n_records, n_challenges;
 	uint32_t record_hold_ms;
-	int log_level; /* LOG_ERR to LOG_DEBUG */
+	uint32_t store_mb; /* copies of open requests, per worker */
+	int log_level;     /* LOG_ERR to LOG_DEBUG */
 	size_t n_ports;
 	struct ctl_port *ports;
 	size_t n_services;

@@ -24,19 +24,22 @@ const struct ctl_profile_row ctl_profile_rows[] = {
 	{ "fanvil", "failback", "[ timed ]" },
 	{ "fanvil", "failback-interval", "1800s" },
 	{ "fanvil", "signal-methods", "[ REGISTER, INVITE ]" },
+	{ "fanvil", "retry-counts", "3" },
 
 	/* Baker, Terminology and Configuration: likewise, without signal failback. */
 	{ "baker", "unavailable-codes", "[ 408, 500, 503 ]" },
 	{ "baker", "failback", "[ timed ]" },
 	{ "baker", "failback-interval", "1800s" },
+	{ "baker", "retry-counts", "3" },
 
 	/* Yealink: "As soon as the primary server registration succeeds, it returns to being the
 	 * working server." */
 	{ "yealink", "failback", "[ immediate ]" },
 	{ "yealink", "failback-hold", "0" },
+	{ "yealink", "registration", "concurrent" },
 
 	/* AudioCodes 17.2.2.1: outgoing_request_no_response_timeout, 32000 ms. */
-	{ "audiocodes", "probe-timeout", "32s" },
+	{ "audiocodes", "no-response-timeout", "32s" },
 };
 const size_t ctl_n_profile_rows = sizeof(ctl_profile_rows) / sizeof(ctl_profile_rows[0]);
 

@@ -55,6 +55,7 @@ static void check_numbers(const struct ctl_model *old, const struct ctl_model *n
 		{ "memory", old->memory_mb == new->memory_mb },
 		{ "packet-buffers", old->n_mbufs == new->n_mbufs },
 		{ "transaction-records", old->n_records == new->n_records },
+		{ "pending-store", old->store_mb == new->store_mb },
 		{ "challenge-records", old->n_challenges == new->n_challenges },
 		{ "record-hold", old->record_hold_ms == new->record_hold_ms },
 	};

@@ -54,6 +54,10 @@ static const struct ctl_word failback_words[] = {
 	{ "signal", CTL_FAILBACK_SIGNAL },
 };
 
+static const struct ctl_word shares_words[] = { { "transactions", CTL_SHARES_TRANSACTIONS } };
+
+static const struct ctl_word registration_words[] = { { "successive", 0 }, { "concurrent", 1 } };
+
 static const struct ctl_word role_words[] = {
 	{ "primary", DP_ROLE_PRIMARY },
 	{ "backup", DP_ROLE_BACKUP },
@@ -74,6 +78,17 @@ static const struct ctl_word method_words[] = {
 	{ "NOTIFY", 1u << SIP_METHOD_NOTIFY },     { "PUBLISH", 1u << SIP_METHOD_PUBLISH },
 	{ "INFO", 1u << SIP_METHOD_INFO },         { "REFER", 1u << SIP_METHOD_REFER },
 	{ "MESSAGE", 1u << SIP_METHOD_MESSAGE },   { "UPDATE", 1u << SIP_METHOD_UPDATE },
+};
+
+/* Those whose second copy at another server does no harm, or is told from the first. */
+static const struct ctl_word failover_words[] = {
+	{ "REGISTER", 1u << SIP_METHOD_REGISTER },
+	{ "INVITE", 1u << SIP_METHOD_INVITE },
+	{ "BYE", 1u << SIP_METHOD_BYE },
+	{ "OPTIONS", 1u << SIP_METHOD_OPTIONS },
+	{ "SUBSCRIBE", 1u << SIP_METHOD_SUBSCRIBE },
+	{ "PUBLISH", 1u << SIP_METHOD_PUBLISH },
+	{ "MESSAGE", 1u << SIP_METHOD_MESSAGE },
 };
 
 /* ---- The file's top */
@@ -116,8 +131,13 @@ static const struct ctl_key global_keys[CTL_GLOBAL_KEYS] = {
 	{ "packet-buffers", &ctl_type_number, AT(ctl_model, n_mbufs), .min = 1024, .max = 4194304,
 	  .def = "32767", .help = "Packet buffers of each worker." },
 	{ "transaction-records", &ctl_type_number, AT(ctl_model, n_records), .min = 1024,
-	  .max = 16777216, .def = "262144",
-	  .help = "Open transactions that each worker can record." },
+	  .max = 16777216, .flags = CTL_ZERO, .def = "262144",
+	  .help = "Open transactions that each worker can record; 0: none is, and each message is "
+		  "steered by what it carries." },
+	{ "pending-store", &ctl_type_memory, AT(ctl_model, store_mb), .min = 1, .max = 64 * 1024,
+	  .flags = CTL_ZERO, .def = "64M",
+	  .help = "Memory of each worker for copies of open requests, which failover in flight "
+		  "sends again; 0: none is kept." },
 	{ "challenge-records", &ctl_type_number, AT(ctl_model, n_challenges), .min = 256,
 	  .max = 16777216, .def = "65536",
 	  .help = "Answers 401 and 407 that each worker remembers, so that the credentials go to "
@@ -285,6 +305,27 @@ static const struct ctl_key pair_keys[CTL_PAIR_KEYS] = {
 	  .help = "Requests that `signal` failback may try on the primary." },
 	{ "gray-failover", &ctl_type_bool, SET(gray_failover), .def = "no",
 	  .help = "Treat a member that answers probes but fails or delays live requests as down." },
+	{ "failover-methods", &ctl_type_word, SET(failover_methods), .max_items = 7,
+	  .flags = CTL_SET, WORDS(failover_words), .def = "[ REGISTER, INVITE, BYE ]",
+	  .from = "Fanvil, Baker",
+	  .help = "Requests that are sent to the next member when their own does not answer." },
+	{ "retry-counts", &ctl_type_number, SET(retry_counts), .min = 3, .max = 10, .def = "3",
+	  .from = "Fanvil, Baker, Yealink",
+	  .help = "Which send of a request goes to the next member: a client's own sends are "
+		  "counted, and those that the appliance makes for it." },
+	{ "no-response-timeout", &ctl_type_duration, SET(no_response_ms), .min = 500, .max = 32000,
+	  .def = "4s", .from = "AudioCodes",
+	  .help = "A request without any response for so long goes to the next member." },
+	{ "shares", &ctl_type_word, SET(shares), .max_items = 1, .flags = CTL_SET,
+	  WORDS(shares_words), .def = "[]",
+	  .help = "What the members know of each other besides accounts, registrations and "
+		  "dialogs; `transactions`: a call that rings when its member dies goes on at the "
+		  "other, and is not ended from here." },
+	{ "registration", &ctl_type_word, SET(concurrent), WORDS(registration_words),
+	  .def = "successive", .from = "Yealink",
+	  .help = "`concurrent`: a copy of each REGISTER also goes to the next member, whose "
+		  "answers the phone never sees; it needs a nonce that both know, or trust in "
+		  "this appliance's address." },
 	{ "probe", NULL, .map = &ctl_map_probe, AT(ctl_pair, set), .def_says = "see Probes",
 	  .help = "What probes look like." },
 };

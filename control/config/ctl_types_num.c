@@ -218,7 +218,9 @@ static int memory_read(const struct ctl_key *key, const struct ctl_item *it, voi
 
 	if (read_quantity(it->text, &q) < 0 || q.milli || !q.exact)
 		return -EINVAL;
-	if (strcmp(q.unit, "G") == 0 || strcmp(q.unit, "GiB") == 0) {
+	if (*q.unit == '\0' && q.whole == 0 && (key->flags & CTL_ZERO)) {
+		mib = 0;
+	} else if (strcmp(q.unit, "G") == 0 || strcmp(q.unit, "GiB") == 0) {
 		mib = q.whole * 1024;
 	} else if (strcmp(q.unit, "M") == 0 || strcmp(q.unit, "MiB") == 0) {
 		mib = q.whole;
@@ -236,8 +238,8 @@ static int memory_read(const struct ctl_key *key, const struct ctl_item *it, voi
 
 static void memory_expect(const struct ctl_key *key, char *text, size_t size)
 {
-	snprintf(text, size, "an amount of memory from %" PRId64 "M to %" PRId64 "G", key->min,
-		 key->max / 1024);
+	snprintf(text, size, "an amount of memory from %" PRId64 "M to %" PRId64 "G%s", key->min,
+		 key->max / 1024, or_zero(key));
 }
 
 const struct ctl_type ctl_type_memory = { "memory", memory_read, NULL, memory_expect };

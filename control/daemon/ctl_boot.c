@@ -17,6 +17,7 @@ void ctl_boot_fill(struct dp_boot *boot, const struct ctl_model *m)
 	boot->n_records = m->n_records;
 	boot->n_challenges = m->n_challenges;
 	boot->record_hold_ms = m->record_hold_ms;
+	boot->store_mb = m->store_mb;
 	snprintf(boot->worker_cpus, sizeof(boot->worker_cpus), "%s", m->worker_cpus);
 	for (size_t i = 0; i < m->n_ports; i++) {
 		struct dp_boot_port *p = &boot->ports[i];
@@ -104,6 +105,7 @@ void ctl_boot_compare(const struct dp_boot *want, const struct dp_boot *have, st
 		{ "memory", want->memory_mb, have->memory_mb },
 		{ "packet-buffers", want->n_mbufs, have->n_mbufs },
 		{ "transaction-records", want->n_records, have->n_records },
+		{ "pending-store", want->store_mb, have->store_mb },
 		{ "challenge-records", want->n_challenges, have->n_challenges },
 		{ "record-hold", want->record_hold_ms, have->record_hold_ms },
 	};

@@ -326,6 +326,13 @@ static void fill_pair(struct builder *b, size_t i)
 	p->valid = 1;
 	p->n_members = (uint8_t)cp->n_members;
 	p->weight = cp->weight;
+	p->failover_methods = cp->set.failover_methods;
+	p->signal_methods = cp->set.signal_methods;
+	p->no_response_us = cp->set.no_response_ms * 1000;
+	p->retry_counts = (uint8_t)cp->set.retry_counts;
+	p->flags = (uint8_t)((cp->set.shares & CTL_SHARES_TRANSACTIONS ? DP_PAIR_SHARES_TRANSACTIONS
+								       : 0)
+			     | (cp->set.concurrent ? DP_PAIR_CONCURRENT : 0));
 	for (size_t k = 0; k < cp->n_members; k++)
 		fill_member(b, cp, p, number, k);
 	hash16(b, c->pair_hash, c->pair_hash_size, p->key, (uint16_t)number);

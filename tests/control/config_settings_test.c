@@ -229,20 +229,23 @@ static const struct {
 	unsigned int n_codes;
 	unsigned int failback;
 	uint32_t interval_ms, hold_ms;
+	uint32_t no_response_ms;
+	bool concurrent;
 } profiles[] = {
-	{ "", 0, true, 2, CTL_FAILBACK_TIMED, 1800000, 60000 },
-	{ "    profile: genesys\n", 0, false, 2, 0, 1800000, 60000 },
-	{ "    profile: fanvil\n", 0, true, 3, CTL_FAILBACK_TIMED, 1800000, 60000 },
-	{ "    profile: baker\n", 0, true, 3, CTL_FAILBACK_TIMED, 1800000, 60000 },
-	{ "    profile: yealink\n", 0, true, 2, CTL_FAILBACK_IMMEDIATE, 1800000, 0 },
-	{ "    profile: audiocodes\n", 32000, true, 2, CTL_FAILBACK_TIMED, 1800000, 60000 },
+	{ "", 0, true, 2, CTL_FAILBACK_TIMED, 1800000, 60000, 4000, false },
+	{ "    profile: genesys\n", 0, false, 2, 0, 1800000, 60000, 4000, false },
+	{ "    profile: fanvil\n", 0, true, 3, CTL_FAILBACK_TIMED, 1800000, 60000, 4000, false },
+	{ "    profile: baker\n", 0, true, 3, CTL_FAILBACK_TIMED, 1800000, 60000, 4000, false },
+	{ "    profile: yealink\n", 0, true, 2, CTL_FAILBACK_IMMEDIATE, 1800000, 0, 4000, true },
+	{ "    profile: audiocodes\n", 0, true, 2, CTL_FAILBACK_TIMED, 1800000, 60000, 32000,
+	  false },
 	/* What is written wins, wherever the profile stands. */
 	{ "    failback: [ signal ]\n    profile: genesys\n    probe-all: yes\n", 0, true, 2,
-	  CTL_FAILBACK_SIGNAL, 1800000, 60000 },
+	  CTL_FAILBACK_SIGNAL, 1800000, 60000, 4000, false },
 	{ "    profile: yealink\n    failback-hold: 5s\n", 0, true, 2, CTL_FAILBACK_IMMEDIATE,
-	  1800000, 5000 },
+	  1800000, 5000, 4000, true },
 	{ "    profile: fanvil\n    failback-interval: 2s\n    unavailable-codes: [ 500 ]\n", 0,
-	  true, 1, CTL_FAILBACK_TIMED, 2000, 60000 },
+	  true, 1, CTL_FAILBACK_TIMED, 2000, 60000, 4000, false },
 };
 
 Test(config_settings, profiles_set_defaults)
@@ -259,6 +262,13 @@ Test(config_settings, profiles_set_defaults)
 		cr_expect_eq(s->failback_interval_ms, profiles[i].interval_ms, "%s",
 			     profiles[i].lines);
 		cr_expect_eq(s->failback_hold_ms, profiles[i].hold_ms, "%s", profiles[i].lines);
+		cr_expect_eq(s->no_response_ms, profiles[i].no_response_ms, "%s",
+			     profiles[i].lines);
+		cr_expect_eq(s->concurrent, profiles[i].concurrent, "%s", profiles[i].lines);
+		cr_expect_eq(s->retry_counts, 3);
+		cr_expect_eq(s->failover_methods, 1u << SIP_METHOD_REGISTER
+							  | 1u << SIP_METHOD_INVITE
+							  | 1u << SIP_METHOD_BYE);
 		cr_expect_eq(s->oos_check_ms, 5000);
 		cr_expect_eq(s->fall, 1);
 		ctl_model_free(m);

@@ -44,6 +44,11 @@ static const struct ctl_word colours[] = { { "red", 7 }, { "dark-green", 9 }, { 
 	{                                                                                   \
 		.name = "k", .type = &ctl_type_memory, .size = 8, .min = 64, .max = 1048576 \
 	}
+#define MEMORY_OR_NONE                                                                    \
+	{                                                                                 \
+		.name = "k", .type = &ctl_type_memory, .size = 8, .min = 1, .max = 65536, \
+		.flags = CTL_ZERO                                                         \
+	}
 #define BOOL                                                   \
 	{                                                      \
 		.name = "k", .type = &ctl_type_bool, .size = 1 \
@@ -111,6 +116,10 @@ static const struct {
 	{ SECONDS, "1500ms", BAD, "no whole number of seconds" },
 	{ SECONDS, "2000ms", 2000, NULL },
 	{ SECONDS, "1h", 3600000, NULL },
+	{ MEMORY_OR_NONE, "0", 0, NULL },
+	{ MEMORY_OR_NONE, "1M", 1, NULL },
+	{ MEMORY_OR_NONE, "1", BAD, "has no unit: write 1M or 1G" },
+	{ MEMORY, "0", BAD, "has no unit" },
 	{ MEMORY, "64M", 64, NULL },
 	{ MEMORY, "512MiB", 512, NULL },
 	{ MEMORY, "2G", 2048, NULL },
