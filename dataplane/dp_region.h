@@ -73,6 +73,24 @@ typedef uint64_t dp_off; /* bytes from the region's start; 0: none */
 #define DP_WORD_DRAINING_SHIFT 40
 #define DP_WORD_CHANGES_SHIFT  56
 
+/* An offer: its number, the slot that is to be tried, and whether a worker has taken it. */
+#define DP_TRIAL_TAKEN 1u
+
+static inline uint32_t dp_trial(uint32_t number, unsigned int slot)
+{
+	return number << 5 | (slot & 15) << 1;
+}
+
+static inline uint32_t dp_trial_number(uint32_t offer)
+{
+	return offer >> 5;
+}
+
+static inline unsigned int dp_trial_slot(uint32_t offer)
+{
+	return offer >> 1 & 15;
+}
+
 static inline unsigned int dp_word_active(uint64_t w)
 {
 	return (unsigned int)(w & 15);
@@ -324,10 +342,11 @@ struct dp_region {
 	_Alignas(DP_CACHE_LINE) _Atomic uint64_t pair_words[DP_MAX_PAIRS];
 
 	/*
-	 * Trials of signal failback, one at a time per pair: control stores 2n (release) and sets
-	 * the word's trial bit; the worker that changes 2n to 2n + 1 (compare and exchange) sends
-	 * one request to the best member, and says how it went in a DP_EVENT_TRIAL with id n.
-	 * Control takes the bit back then, and offers the next.
+	 * Trials of signal failback, one at a time per pair: control stores an offer (dp_trial())
+	 * with release and then sets the word's trial bit; the worker that marks it as taken
+	 * (compare and exchange) sends one request to the slot that it names, and says how it went
+	 * in a DP_EVENT_TRIAL whose id is the offer's number. Control takes the bit back then, and
+	 * offers the next some time later.
 	 */
 	_Alignas(DP_CACHE_LINE) _Atomic uint32_t pair_trials[DP_MAX_PAIRS];
 };

@@ -19,6 +19,7 @@
 #include "control/config/ctl_keys.h"
 #include "control/daemon/ctl_adopt.h"
 #include "control/daemon/ctl_boot.h"
+#include "control/daemon/ctl_live.h"
 #include "control/daemon/ctl_methods.h"
 #include "control/daemon/ctl_reload.h"
 #include "control/daemon/ctl_watch.h"
@@ -389,7 +390,8 @@ static int start_pairs(struct ctl_daemon *d)
 				       .history = d->history,
 				       .state_file = d->model->state_file,
 				       .set_word = set_word,
-				       .arg = d };
+				       .arg = d,
+				       .trials = d->region->pair_trials };
 	struct ctl_watch_params wp = {
 		.base = d->base, .region = d->region, .mirror = d->mirror, .history = d->history
 	};
@@ -399,8 +401,9 @@ static int start_pairs(struct ctl_daemon *d)
 		return say("out of memory");
 	wp.pairs = d->pairs;
 	d->watch = ctl_watch_new(&wp);
+	d->live = ctl_live_new(d->base, d->region, d->pairs);
 	d->reload = ctl_reload_new(d);
-	if (!d->watch || !d->reload)
+	if (!d->watch || !d->live || !d->reload)
 		return say("out of memory");
 	if (d->found)
 		ctl_ports_settle(d, d->model);
@@ -465,6 +468,7 @@ void ctl_daemon_end(struct ctl_daemon *d)
 		unlink(d->model->control_socket);
 		close(d->listener);
 	}
+	ctl_live_free(d->live);
 	ctl_watch_free(d->watch);
 	if (d->pairs)
 		ctl_pairs_free(d->pairs);

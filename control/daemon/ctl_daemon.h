@@ -18,6 +18,7 @@
 #include "control/rpc/ctl_rpc.h"
 #include "control/snapshot/ctl_snapshot.h"
 
+struct ctl_live;
 struct ctl_watch;
 struct ctl_reload;
 
@@ -42,6 +43,7 @@ struct ctl_daemon {
 	struct ctl_mirror *mirror;
 	struct ctl_pairs *pairs;
 	struct ctl_watch *watch;
+	struct ctl_live *live;
 	struct ctl_reload *reload;
 	struct ctl_rpc *rpc;
 	struct event *signals[3]; /* SIGTERM, SIGINT, SIGHUP */

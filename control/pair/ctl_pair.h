@@ -308,6 +308,15 @@ enum ctl_silence ctl_pair_silence(const struct ctl_pair_state *p, const struct c
 bool ctl_pair_signal_open(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf,
 			  uint64_t now_us);
 
+/**
+ * The member that a live request may be tried on now: the best one that is better than the active
+ * one, or the next such behind `after`, so that each gets its turn.
+ * @param after  Slot that was tried last, CTL_PAIR_NONE: none.
+ * @return       A slot, or CTL_PAIR_NONE.
+ */
+unsigned int ctl_pair_signal_slot(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf,
+				  unsigned int after, uint64_t now_us);
+
 /** When the pair may return to the best member, 0: any time. */
 uint64_t ctl_pair_hold_until(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf);
 

@@ -407,14 +407,24 @@ uint64_t ctl_pair_hold_until(const struct ctl_pair_state *p, const struct ctl_pa
 	return end;
 }
 
-bool ctl_pair_signal_open(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf,
-			  uint64_t now_us)
+unsigned int ctl_pair_signal_slot(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf,
+				  unsigned int after, uint64_t now_us)
 {
 	struct pp c = { .p = (struct ctl_pair_state *)(uintptr_t)p, .conf = conf, .now = now_us };
 	unsigned int slot;
 
 	if ((conf->failback & CTL_FAILBACK_SIGNAL) == 0 || !may_return(&c))
-		return false;
-	slot = next_better(&c, CTL_PAIR_NONE);
-	return slot != CTL_PAIR_NONE && pp_hold_end(p, conf, slot) <= now_us;
+		return CTL_PAIR_NONE;
+	if (after != CTL_PAIR_NONE && !p->m[after].present)
+		after = CTL_PAIR_NONE;
+	slot = next_better(&c, after);
+	if (slot == CTL_PAIR_NONE)
+		slot = next_better(&c, CTL_PAIR_NONE);
+	return slot != CTL_PAIR_NONE && pp_hold_end(p, conf, slot) <= now_us ? slot : CTL_PAIR_NONE;
+}
+
+bool ctl_pair_signal_open(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf,
+			  uint64_t now_us)
+{
+	return ctl_pair_signal_slot(p, conf, CTL_PAIR_NONE, now_us) != CTL_PAIR_NONE;
 }

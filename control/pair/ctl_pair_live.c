@@ -4,7 +4,8 @@
  * gray-failover it is left like a dead one.
  *
  * Figures come window by window (CTL_EV_LIVE) and are kept decayed: `recent` halves in about two
- * windows, `past` in about forty, and stands still while the member is degraded.
+ * windows, `past` in about forty; what is bad by itself is no part of the past, which would follow
+ * a failure otherwise, and faster than it can be seen when the past is short.
  */
 #include "control/pair/ctl_pair_int.h"
 
@@ -84,13 +85,20 @@ static void set_degraded(struct pp *c, unsigned int slot, bool on)
 	pp_mark(c, slot, was, c->cause);
 }
 
+/* A window that would count as a failure were it compared with anything better. */
+static bool is_bad(const struct ctl_pair_event *ev)
+{
+	return (uint64_t)ev->failed * 1000 >= (uint64_t)ev->requests * BAD_PERMILLE
+	       || ev->delay_us >= SLOW_US;
+}
+
 void pp_live(struct pp *c)
 {
 	unsigned int slot = c->ev->slot;
 	struct ctl_pair_member *m = pp_m(c, slot);
 
 	add(&m->recent, c->ev, 3, 4);
-	if (!m->degraded)
+	if (!m->degraded && !is_bad(c->ev))
 		add(&m->past, c->ev, 63, 64);
 	if (m->recent.requests < RECENT_MIN)
 		return;

@@ -183,6 +183,8 @@ static void keep_word(struct ctl_pairs_pair *rp)
 {
 	uint64_t word = ctl_pair_word(&rp->st, &rp->conf);
 
+	if (ctl_trial_follow(rp))
+		word |= DP_WORD_TRIAL;
 	if (word == rp->word)
 		return;
 	rp->word = word;
@@ -259,6 +261,11 @@ static bool to_pair_event(const struct dp_event *ev, struct ctl_pair_event *to)
 		to->type = CTL_EV_ALIVE;
 		to->code = (uint16_t)ev->value;
 		return true;
+	case DP_EVENT_TRIAL:
+		to->type = ev->value >> 8 != 0 ? CTL_EV_SIGNAL : CTL_EV_UNANSWERED;
+		to->method = (uint8_t)(ev->value & 255);
+		to->code = (uint16_t)(ev->value >> 8);
+		return true;
 	default: return false;
 	}
 }
@@ -283,8 +290,38 @@ void ctl_pairs_dataplane_event(struct ctl_pairs *ps, const struct dp_event *ev)
 	    || !to_pair_event(ev, &to))
 		return;
 	rp = ps->by_number[ev->member / DP_PAIR_MEMBERS];
-	if (rp != NULL && !says_nothing_new(rp, &to))
+	if (rp == NULL)
+		return;
+	/* After the step that follows, the word no longer offers it. */
+	if (ev->type == DP_EVENT_TRIAL && !ctl_trial_ended(rp, ev->id, to.slot))
+		return;
+	if (ev->type == DP_EVENT_TRIAL || !says_nothing_new(rp, &to))
 		ctl_pairs_step(rp, &to);
+}
+
+void ctl_pairs_live(struct ctl_pairs *ps, unsigned int member, uint32_t requests, uint32_t failed,
+		    uint32_t delay_us)
+{
+	const struct ctl_pair_event ev = { .type = CTL_EV_LIVE,
+					   .slot = (uint8_t)(member % DP_PAIR_MEMBERS),
+					   .requests = requests,
+					   .failed = failed,
+					   .delay_us = delay_us };
+	struct ctl_pairs_pair *rp = ps->by_number[member / DP_PAIR_MEMBERS];
+
+	if (rp != NULL && rp->st.m[ev.slot].present)
+		ctl_pairs_step(rp, &ev);
+}
+
+void ctl_pairs_each_member(struct ctl_pairs *ps, void (*fn)(void *arg, unsigned int member),
+			   void *arg)
+{
+	for (size_t i = 0; i < ps->n_order; i++) {
+		const struct ctl_pairs_pair *rp = ps->order[i];
+
+		for (unsigned int k = 0; k < rp->conf.n; k++)
+			fn(arg, rp->number * DP_PAIR_MEMBERS + rp->conf.order[k]);
+	}
 }
 
 /* ---- The state file */
@@ -317,6 +354,7 @@ void ctl_pairs_pair_free(struct ctl_pairs_pair *rp)
 	struct ctl_pairs_pair **at = &ps->buckets[ctl_pairs_bucket(rp->name)];
 
 	ctl_timer_cancel(ps->io.timers, &rp->timer);
+	ctl_timer_cancel(ps->io.timers, &rp->trial.timer);
 	while (rp->probes != NULL)
 		cancel_probe(rp, rp->probes->id);
 	ctl_cut_remove(&ps->cut, &rp->cut);
@@ -344,6 +382,7 @@ struct ctl_pairs *ctl_pairs_new_io(const struct ctl_pairs_params *params,
 	ps->io = *io;
 	ps->history = params->history;
 	ps->set_word = params->set_word;
+	ps->trials = params->trials;
 	ps->arg = params->arg;
 	ps->save_timer.fire = on_save;
 	if (params->state_file == NULL)

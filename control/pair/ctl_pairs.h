@@ -21,6 +21,7 @@ struct ctl_pairs_params {
 	/* Store a pair's word. Called on the control thread. */
 	void (*set_word)(void *arg, unsigned int pair, uint64_t word);
 	void *arg;
+	_Atomic uint32_t *trials; /* the region's pair_trials, borrowed; NULL: no signal failback */
 };
 
 /** @return NULL when out of memory. Reads the state file; a missing one is fine, a broken one is
@@ -51,6 +52,15 @@ void ctl_pairs_retire(struct ctl_pairs *ps, const struct ctl_model *next);
 /** The way to all members is gone (the data plane is away), or is back: meanwhile nothing is
  * probed, no timer fires, and no silence counts. */
 void ctl_pairs_pause(struct ctl_pairs *ps, bool pause);
+
+/** One window's figures of a member's live requests: how many were judged, how many of them failed,
+ * and the mean time to their first response in microseconds, 0 if there was none. */
+void ctl_pairs_live(struct ctl_pairs *ps, unsigned int member, uint32_t requests, uint32_t failed,
+		    uint32_t delay_us);
+
+/** Call fn for each member that there is, by number. fn may call ctl_pairs_live(). */
+void ctl_pairs_each_member(struct ctl_pairs *ps, void (*fn)(void *arg, unsigned int member),
+			   void *arg);
 
 /** An event from a worker's ring. */
 void ctl_pairs_dataplane_event(struct ctl_pairs *ps, const struct dp_event *ev);

@@ -232,6 +232,15 @@ static void on_pair_timer(struct ctl_timer *t, uint64_t now_us)
 	ctl_pairs_step((struct ctl_pairs_pair *)t, &(struct ctl_pair_event){ .type = CTL_EV_TICK });
 }
 
+static void on_trial_timer(struct ctl_timer *t, uint64_t now_us)
+{
+	struct ctl_pairs_pair *rp =
+		(struct ctl_pairs_pair *)((char *)t - offsetof(struct ctl_pairs_pair, trial.timer));
+
+	(void)now_us;
+	ctl_pairs_step(rp, &(struct ctl_pair_event){ .type = CTL_EV_TICK });
+}
+
 static struct ctl_pairs_pair *pair_new(struct ctl_pairs *ps, const char *name)
 {
 	struct ctl_pairs_pair *rp = calloc(1, sizeof(*rp));
@@ -245,6 +254,8 @@ static struct ctl_pairs_pair *pair_new(struct ctl_pairs *ps, const char *name)
 	}
 	rp->ps = ps;
 	rp->timer.fire = on_pair_timer;
+	rp->trial.timer.fire = on_trial_timer;
+	rp->trial.slot = CTL_PAIR_NONE;
 	ctl_pair_init(&rp->st);
 	return rp;
 }

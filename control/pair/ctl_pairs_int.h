@@ -8,6 +8,7 @@
 #include "control/pair/ctl_pair.h"
 #include "control/pair/ctl_pairs.h"
 #include "control/pair/ctl_state_file.h"
+#include "control/pair/ctl_trial.h"
 #include "control/probe/ctl_probe.h"
 
 /** The world as the runtime sees it. */
@@ -61,6 +62,7 @@ struct ctl_pairs_pair {
 	struct ctl_pairs_member m[DP_PAIR_MEMBERS];
 	struct ctl_pairs_probe *probes;
 	struct ctl_cut_pair cut;
+	struct ctl_trial trial;
 	uint64_t word;               /* as last set; 0: none */
 	struct ctl_pair_saved saved; /* as last taken for the state file */
 };
@@ -72,6 +74,7 @@ struct ctl_pairs {
 	struct ctl_history *history;
 	void (*set_word)(void *arg, unsigned int pair, uint64_t word);
 	void *arg;
+	_Atomic uint32_t *trials; /* the region's, by pair number; NULL: none are offered */
 	struct ctl_pairs_pair *buckets[CTL_PAIRS_BUCKETS];
 	struct ctl_pairs_pair *by_number[DP_MAX_PAIRS];
 	size_t n_order;

@@ -127,7 +127,11 @@ void world_start(struct world *w)
 
 	w->history = ctl_history_new(100, 1000);
 	const struct ctl_pairs_params params = {
-		.history = w->history, .state_file = w->state_file, .set_word = set_word, .arg = w
+		.history = w->history,
+		.state_file = w->state_file,
+		.set_word = set_word,
+		.arg = w,
+		.trials = w->trials,
 	};
 
 	w->ps = ctl_pairs_new_io(&params, &io);
@@ -256,6 +260,10 @@ void world_apply(struct world *w, const char *text, bool adopt)
 {
 	struct ctl_model *m = world_model(text);
 
+	for (size_t i = 0; i < m->n_pairs; i++) {
+		m->pairs[i].set.failback = w->failback;
+		m->pairs[i].set.gray_failover = w->gray_failover;
+	}
 	ctl_pairs_retire(w->ps, m);
 	cr_assert_eq(ctl_numbers_assign(w->numbers, m, w->now_us / 1000), 0);
 	cr_assert_eq(ctl_pairs_apply(w->ps, m, w->numbers, adopt ? w->words : NULL), 0);

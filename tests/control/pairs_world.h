@@ -25,7 +25,10 @@ struct world {
 	struct ctl_model *model;
 	struct ctl_numbers *numbers;
 	_Atomic uint64_t words[DP_MAX_PAIRS];
-	unsigned int n_words; /* times that one was set */
+	_Atomic uint32_t trials[DP_MAX_PAIRS];
+	unsigned int failback; /* of the models to come: set of enum ctl_failback */
+	bool gray_failover;    /* likewise */
+	unsigned int n_words;  /* times that one was set */
 	char *state_file;
 };
 
