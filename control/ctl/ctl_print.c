@@ -33,6 +33,21 @@ static const struct ctl_column own_member_columns[] = {
 	{ NULL, NULL },
 };
 
+static const struct ctl_column live_columns[] = {
+	{ "name", "LIVE REQUESTS" },
+	{ "live.judged", "JUDGED" },
+	{ "live.failed", "FAILED" },
+	{ "live.mean_delay_us", "FIRST ANSWER [us]" },
+	{ "live.unanswered", "UNANSWERED" },
+	{ "live.icmp", "ICMP" },
+	{ "live.rescued_from", "RESCUED FROM" },
+	{ "live.rescued_to", "RESCUED TO" },
+	{ "live.trials", "TRIALS" },
+	{ "live.copies", "COPIES" },
+	{ "live.copies_refused", "COPIES REFUSED" },
+	{ NULL, NULL },
+};
+
 static const struct ctl_column own_event_columns[] = {
 	{ "time", "TIME" },   { "member", "MEMBER" }, { "from", "FROM" },         { "to", "TO" },
 	{ "cause", "CAUSE" }, { "who", "WHO" },       { "evidence", "EVIDENCE" }, { NULL, NULL },
@@ -72,6 +87,10 @@ void ctl_print_pair(FILE *out, const json_t *pair, const struct ctl_view *v)
 		print_failback(out, json_object_get(pair, "failback"));
 	fputc('\n', out);
 	ctl_table_print(out, json_object_get(pair, "members"), own_member_columns);
+	if (json_object_get(json_array_get(json_object_get(pair, "members"), 0), "live")) {
+		fputc('\n', out);
+		ctl_table_print(out, json_object_get(pair, "members"), live_columns);
+	}
 	if (json_array_size(events)) {
 		fputc('\n', out);
 		ctl_table_print(out, events, own_event_columns);

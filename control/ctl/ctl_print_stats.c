@@ -88,6 +88,65 @@ static void print_members(FILE *out, const json_t *members, bool all)
 		free((char *)(uintptr_t)c[i].key);
 }
 
+/* ---- Requests in flight */
+
+static bool is_zero(const json_t *value)
+{
+	return json_is_integer(value) && json_integer_value(value) == 0;
+}
+
+/* Rescues: one row a cause, one column a method. */
+static void print_rescues(FILE *out, const json_t *rescued)
+{
+	struct ctl_column c[COLUMNS_MAX + 1] = { { "cause", "RESCUED BECAUSE OF" } };
+	json_t *rows = json_array(), *of_cause, *value;
+	const char *cause, *method;
+	size_t n = 1;
+
+	json_object_foreach((json_t *)(uintptr_t)rescued, cause, of_cause)
+	{
+		json_t *row;
+
+		if (json_object_size(of_cause) == 0)
+			continue;
+		row = json_deep_copy(of_cause);
+		json_object_set_new(row, "cause", json_string(cause));
+		json_array_append_new(rows, row);
+		json_object_foreach(of_cause, method, value)
+		{
+			size_t k = 1;
+
+			while (k < n && strcmp(c[k].key, method) != 0)
+				k++;
+			if (k == n && n < COLUMNS_MAX)
+				c[n++] = (struct ctl_column){ method, method };
+		}
+	}
+	if (json_array_size(rows)) {
+		fputc('\n', out);
+		ctl_table_print(out, rows, c);
+	}
+	json_decref(rows);
+}
+
+static void print_flight(FILE *out, const json_t *flight, bool all)
+{
+	json_t *shown = json_object(), *value;
+	const char *key;
+
+	json_object_foreach((json_t *)(uintptr_t)flight, key, value)
+	{
+		if (json_is_integer(value) && (all || !is_zero(value)))
+			json_object_set(shown, key, value);
+	}
+	if (json_object_size(shown)) {
+		fputc('\n', out);
+		ctl_value_print(out, "in flight", shown);
+	}
+	json_decref(shown);
+	print_rescues(out, json_object_get(flight, "rescued"));
+}
+
 /* ---- Drops and absorptions: one row a reason, one column a worker */
 
 /* The row of a reason; all zero: NULL unless all are wanted. */
@@ -152,6 +211,7 @@ void ctl_print_stats(FILE *out, const json_t *stats, const struct ctl_view *v)
 	ctl_table_print(out, json_object_get(stats, "ports"), port_columns);
 	fputc('\n', out);
 	print_members(out, json_object_get(stats, "members"), v->all);
+	print_flight(out, json_object_get(stats, "in_flight"), v->all);
 	print_drops(out, stats, v->all);
 	if (v->all) {
 		fputc('\n', out);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "control/daemon/ctl_live.h"
 #include "control/daemon/ctl_reload.h"
 
 enum { ERR_SIZE = 256 };
@@ -43,16 +44,34 @@ static void no_pair(struct ctl_rpc_call *call, const char *name)
 		       "there is no pair \"%s\"; 'pair list' shows them all", name);
 }
 
+/* What live requests say of each member stands beside what probes say. */
+static void add_live(const struct ctl_daemon *d, json_t *pair)
+{
+	json_t *m;
+	size_t i;
+
+	json_array_foreach(json_object_get(pair, "members"), i, m)
+	{
+		json_int_t number = json_integer_value(json_object_get(m, "number"));
+		const struct dp_member_counters c =
+			ctl_member_counters(d->region, (unsigned int)number);
+
+		json_object_set_new(m, "live", ctl_member_live_json(&c));
+	}
+}
+
 static void pair_show(void *context, struct ctl_rpc_call *call)
 {
 	const struct ctl_daemon *d = context;
 	const char *name = ctl_rpc_string(call, "name");
 	json_t *pair = ctl_pair_json(d->pairs, name);
 
-	if (pair)
+	if (pair) {
+		add_live(d, pair);
 		ctl_rpc_reply(call, pair);
-	else
+	} else {
 		no_pair(call, name);
+	}
 }
 
 static void pair_switch(void *context, struct ctl_rpc_call *call)

@@ -14,8 +14,12 @@ void ctl_methods_end(struct ctl_daemon *d);
 
 /* What the larger answers are made of; the caller owns them. NULL: out of memory. */
 
-/** Counters: { workers, ports, members, reasons, snapshot } (ctl_stats.c). */
+/** Counters: { workers, ports, members, in_flight, reasons, snapshot } (ctl_stats.c). */
 json_t *ctl_stats_json(const struct ctl_daemon *d);
+
+/** Requests in flight, over all workers, and one member's share (ctl_stats_flight.c). */
+json_t *ctl_flight_json(const struct ctl_daemon *d);
+json_t *ctl_member_live_json(const struct dp_member_counters *c);
 
 /** The network as the fast path sees it: { ports, addresses, routes, neighbours }. */
 json_t *ctl_net_json(const struct ctl_daemon *d);

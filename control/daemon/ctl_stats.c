@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "control/daemon/ctl_live.h"
 #include "control/daemon/ctl_methods.h"
 #include "control/daemon/ctl_watch.h"
 #include "dataplane/dp_cfg.h"
@@ -165,21 +166,12 @@ static json_t *classes_json(const uint64_t *responses)
 static json_t *member_json(const struct ctl_daemon *d, const char *pair, const char *member,
 			   unsigned int number)
 {
-	struct dp_member_counters sum = { 0 };
+	const struct dp_member_counters sum = ctl_member_counters(d->region, number);
 
-	for (unsigned int w = 0; w < d->region->boot.n_workers; w++) {
-		const struct dp_member_counters *c =
-			&dp_region_worker(d->region, w)->members[number];
-
-		for (unsigned int i = 0; i < SIP_METHOD_N; i++)
-			sum.requests[i] += get(&c->requests[i]);
-		for (unsigned int i = 0; i < 6; i++)
-			sum.responses[i] += get(&c->responses[i]);
-		sum.from += get(&c->from);
-	}
-	return json_pack("{s:s, s:s, s:o, s:o, s:I}", "pair", pair, "member", member, "requests",
-			 methods_json(sum.requests), "responses", classes_json(sum.responses),
-			 "originated", (json_int_t)sum.from);
+	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o}", "pair", pair, "member", member,
+			 "requests", methods_json(sum.requests), "responses",
+			 classes_json(sum.responses), "originated", (json_int_t)sum.from, "live",
+			 ctl_member_live_json(&sum));
 }
 
 static json_t *members_json(const struct ctl_daemon *d)
@@ -235,7 +227,7 @@ static json_t *snapshot_json(const struct ctl_daemon *d)
 
 json_t *ctl_stats_json(const struct ctl_daemon *d)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "workers", workers_json(d), "ports",
-			 ports_json(d), "members", members_json(d), "reasons", reasons_json(),
-			 "snapshot", snapshot_json(d));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "workers", workers_json(d), "ports",
+			 ports_json(d), "members", members_json(d), "in_flight", ctl_flight_json(d),
+			 "reasons", reasons_json(), "snapshot", snapshot_json(d));
 }

@@ -222,6 +222,8 @@ static const char stats[] =
 	"\"ports\":[{\"port\":\"net0\",\"link\":true,\"rx_bytes\":100}],"
 	"\"members\":[{\"pair\":\"east\",\"member\":\"a\",\"requests\":{\"INVITE\":5,\"BYE\":0},"
 	"\"responses\":{\"2xx\":4,\"5xx\":0},\"originated\":0}],"
+	"\"in_flight\":{\"copies_in_use\":3,\"copies_full\":0,\"rescued\":{\"sends\":{},\"code\":{"
+	"\"INVITE\":2,\"BYE\":1},\"down\":{\"INVITE\":9}}},"
 	"\"reasons\":{\"ip-header\":\"bad\",\"udp-length\":\"too short\"},"
 	"\"snapshot\":{\"generation\":12}}";
 
@@ -235,6 +237,11 @@ Test(ctl, stats_leave_out_what_is_zero_unless_asked)
 	cr_expect(strstr(text, "PAIR  MEMBER  INVITE  2xx  ORIGINATED\neast  a            5    4   "
 			       "        0\n"),
 		  "%s", text);
+	cr_expect(strstr(text, "RESCUED BECAUSE OF  INVITE  BYE\ncode                     2    1\n"
+			       "down                     9  -\n"),
+		  "%s", text);
+	cr_expect(strstr(text, "copies_in_use"), "%s", text);
+	cr_expect_not(strstr(text, "copies_full"), "%s", text);
 	cr_expect(strstr(text, "PACKETS/BURST"), "%s", text);
 	cr_expect(strstr(text, "CYCLES/PACKET"), "%s", text);
 	cr_expect_not(strstr(text, "ip-header"), "%s", text);
@@ -243,6 +250,7 @@ Test(ctl, stats_leave_out_what_is_zero_unless_asked)
 	text = printed(ctl_print_stats, stats, true);
 	cr_expect(strstr(text, "ip-header"), "%s", text);
 	cr_expect(strstr(text, "BYE"), "%s", text);
+	cr_expect(strstr(text, "copies_full"), "%s", text);
 	cr_expect(strstr(text, "generation"), "%s", text);
 	free(text);
 }
@@ -257,6 +265,7 @@ Test(ctl, answers_that_lack_things_do_no_harm)
 		"null",
 		"7",
 		"{\"workers\":7,\"members\":{}}",
+		"{\"in_flight\":{\"rescued\":{\"code\":7}}}",
 		"{\"members\":[7],\"events\":[[]],\"failback\":{\"modes\":[1]}}"
 	};
 
