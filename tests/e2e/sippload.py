@@ -56,7 +56,7 @@ class Load:
         return self.process.wait(timeout)
 
     def _rows(self):
-        files = glob.glob(f"{self.dir}/*_.csv")
+        files = [f for f in glob.glob(f"{self.dir}/*_.csv") if not f.endswith("_rtt.csv")]
         if not files:
             return []
         with open(files[0]) as f:
@@ -72,12 +72,18 @@ class Load:
 
     def setup_ms(self):
         """Set-up delays of all calls, INVITE to 200, milliseconds."""
+        return [ms for _, ms in self.setup_times()]
+
+    def setup_times(self):
+        """(when the call was begun, seconds since 1970; its set-up delay, milliseconds) of all calls."""
         out = []
+        rows = self._rows()
+        start = float(rows[0]["StartTime"].split("\t")[-1]) if rows else 0.0  # times in the other file count from it
         for path in glob.glob(f"{self.dir}/*_rtt.csv"):
             with open(path) as f:
                 for row in csv.reader(f, delimiter=";"):
                     if len(row) >= 3 and row[2].strip('"') == "setup":
-                        out.append(float(row[1]))
+                        out.append((start + (float(row[0]) - float(row[1])) / 1000, float(row[1])))
         return out
 
     def errors(self):
