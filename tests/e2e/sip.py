@@ -188,6 +188,11 @@ class Member(Ua):
         except queue.Empty:
             return None
 
+    def hang(self):
+        """The server says nothing more, not even to probes; its host still takes packets."""
+        self.open = False
+        self.thread.join()
+
     def close(self):
         """The server is gone: its host answers with ICMP from now on."""
         self.open = False
