@@ -101,5 +101,25 @@ void steer_message(struct steer *s, const struct steer_in *in, struct steer_verd
 /** Expire records. Call at least every 100 ms of now_us; bounded work per call. */
 void steer_tick(struct steer *s, uint64_t now_us);
 
+/** An ICMP or ICMPv6 error that quotes a datagram from one of our listeners. */
+struct steer_icmp {
+	struct dp_endpoint from; /* the quoted source: ours */
+	struct dp_endpoint to;   /* the quoted destination */
+	const uint8_t *quote;    /* the UDP payload as far as it is quoted; borrowed */
+	uint32_t quote_len;      /* may be 0 */
+	uint8_t type, code;
+	bool v6;                /* type and code are ICMPv6's */
+	struct sip_ip reporter; /* who sent it */
+};
+
+/**
+ * An ICMP error about something that was sent. When it is a destination unreachable of RFC
+ * 3261 18.4 and proven ours, the request that it quotes is rescued at once and control is told;
+ * when it cannot be proven, control gets a hint at most. Between steer_begin() and the next one.
+ * @return whether it is proven that we sent the datagram: the quoted top Via is ours, its tag fits
+ * the transaction in the quoted Via below, and `to` is the address of the member that it names.
+ */
+bool steer_icmp(struct steer *s, const struct steer_icmp *in);
+
 /** The parsed view of the last datagram given to steer_message() (for explain and tracing). */
 const struct sip_msg *steer_last_message(const struct steer *s);
