@@ -10,12 +10,27 @@
 #define DP_REASONS(X)                                                                            \
 	/* Ethernet, IP, UDP */                                                                  \
 	X(L2_SHORT, "l2-short", "frame shorter than its headers say")                            \
+	X(VLAN_UNKNOWN, "vlan-unknown", "VLAN of a device on which no port has that VLAN")       \
 	X(IP_HEADER, "ip-header", "bad IP version, header length or total length")               \
 	X(IP_CHECKSUM, "ip-checksum", "IPv4 header checksum is wrong")                           \
 	X(IP_OPTIONS, "ip-options", "IPv4 options or IPv6 extension headers that are malformed") \
-	X(IP_FRAGMENT, "ip-fragment", "fragment of a datagram for a listener")                   \
+	X(IP_FRAGMENT, "ip-fragment",                                                            \
+	  "fragment whose length or place cannot be, or that contradicts its datagram")          \
+	X(FRAG_OVERLAP, "fragment-overlap",                                                      \
+	  "fragment of a datagram whose fragments overlap (RFC 5722)")                           \
+	X(FRAG_DUPLICATE, "fragment-duplicate", "fragment that came before")                     \
+	X(FRAG_TIMEOUT, "fragment-timeout", "fragment of a datagram that was not whole in time") \
+	X(FRAG_LIMIT, "fragment-limit",                                                          \
+	  "fragment that had to go: too many, of its datagram, of its source or of all")         \
 	X(UDP_LENGTH, "udp-length", "UDP length does not fit the packet")                        \
 	X(UDP_CHECKSUM, "udp-checksum", "UDP checksum is wrong, or zero over IPv6")              \
+	X(ICMP_CHECKSUM, "icmp-checksum", "ICMP error about a packet of ours, checksum wrong")   \
+	X(ICMP_QUOTE, "icmp-quote", "ICMP error whose quoted packet is malformed")               \
+	X(ICMP_IGNORED, "icmp-ignored",                                                          \
+	  "ICMP error about a packet of ours, of a kind that is not acted on (RFC 3261 18.4)")   \
+	X(ICMP_UNPROVEN, "icmp-unproven",                                                        \
+	  "ICMP error that quotes nothing by which a packet of ours can be told")                \
+	X(ICMP_ABSORBED, "icmp-absorbed", "ICMP error about a packet of ours, absorbed")         \
 	X(SRC_MULTICAST, "src-multicast",                                                        \
 	  "source is multicast, broadcast, unspecified or our own")                              \
 	X(SRC_PORT_ZERO, "src-port-zero", "source port is 0")                                    \

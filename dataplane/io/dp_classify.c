@@ -8,6 +8,7 @@
 #include "dataplane/io/dp_checksum.h"
 
 #define IPV6_HEADERS_MAX 8 /* extension headers that we walk past */
+#define ICMP_LEN         8u
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -56,22 +57,17 @@ static bool ipv4_options_sound(const uint8_t *o, size_t len)
 }
 
 /* The last step of both families. @param end  Where the IP packet ends in the frame. */
-static void classify_udp(const uint8_t *f, size_t at, size_t end, bool fragment,
-			 struct dp_packet *p)
+static void classify_udp(const uint8_t *f, size_t at, size_t end, struct dp_packet *p)
 {
 	size_t udp_len;
 
 	if (end - at < DP_UDP_LEN)
 		return;
-	p->kind = fragment ? DP_PACKET_FRAGMENT : DP_PACKET_UDP;
+	p->kind = DP_PACKET_UDP;
 	p->l4_off = (uint16_t)at;
 	p->src.port = get16(f + at);
 	p->dst.port = get16(f + at + 2);
 	p->payload_off = (uint16_t)(at + DP_UDP_LEN);
-	if (fragment) {
-		note(p, DP_REASON_IP_FRAGMENT);
-		return;
-	}
 	udp_len = get16(f + at + 4);
 	if (udp_len < DP_UDP_LEN || udp_len > end - at) {
 		note(p, DP_REASON_UDP_LENGTH);
@@ -87,21 +83,41 @@ static void classify_udp(const uint8_t *f, size_t at, size_t end, bool fragment,
 		note(p, DP_REASON_SRC_PORT_ZERO);
 }
 
+static void classify_fragment(size_t at, struct dp_packet *p)
+{
+	p->kind = DP_PACKET_FRAGMENT;
+	p->l4_off = (uint16_t)at;
+}
+
+/*
+ * Errors are RFC 792's 3, 4, 11 and 12, and RFC 4443's 1 to 4. A redirect (5, 137) is the kernel's,
+ * whose routes we follow. What does not fit its packet is left to the kernel, too.
+ */
+static void classify_icmp(const uint8_t *f, size_t at, size_t end, bool v4, struct dp_packet *p)
+{
+	if (end - at < ICMP_LEN)
+		return;
+	if (v4 ? f[at] != 3 && f[at] != 4 && f[at] != 11 && f[at] != 12 : f[at] < 1 || f[at] > 4)
+		return;
+	p->kind = DP_PACKET_ICMP;
+	p->l4_off = (uint16_t)at;
+	p->payload_len = (uint16_t)(end - at);
+}
+
 static void classify_ipv4(const uint8_t *f, size_t len, struct dp_packet *p)
 {
 	const uint8_t *ip = f + p->l3_off;
 	size_t have = len - p->l3_off, header, total;
-	uint16_t frag;
+	bool fragment;
 
 	if (have < DP_IPV4_LEN)
 		return;
 	header = (size_t)(ip[0] & 15) * 4;
 	total = get16(ip + 2);
-	if (ip[0] >> 4 != 4 || header < DP_IPV4_LEN || header > have || ip[9] != IPPROTO_UDP)
+	if (ip[0] >> 4 != 4 || header < DP_IPV4_LEN || header > have
+	    || (ip[9] != IPPROTO_UDP && ip[9] != IPPROTO_ICMP))
 		return;
-	frag = get16(ip + 6) & 0x3fff; /* more fragments, offset */
-	if (frag & 0x1fff)
-		return;
+	fragment = get16(ip + 6) & 0x3fff; /* more fragments, offset */
 	p->tclass = ip[1];
 	mapped(&p->src.ip, ip + 12);
 	mapped(&p->dst.ip, ip + 16);
@@ -111,28 +127,50 @@ static void classify_ipv4(const uint8_t *f, size_t len, struct dp_packet *p)
 		note(p, DP_REASON_L2_SHORT);
 	if (!ipv4_options_sound(ip + DP_IPV4_LEN, header - DP_IPV4_LEN))
 		note(p, DP_REASON_IP_OPTIONS);
+	if (ip[9] == IPPROTO_ICMP) {
+		if (!fragment && p->reason == DP_REASON_N)
+			classify_icmp(f, p->l3_off + header, p->l3_off + total, true, p);
+		return;
+	}
+	if (fragment) {
+		classify_fragment(p->l3_off + header, p);
+		return;
+	}
 	/* A frame may be padded (RFC 894), and a bad total length must not hide who it is for. */
 	if (p->reason != DP_REASON_N || total > have)
 		total = have;
-	classify_udp(f, p->l3_off + header, p->l3_off + total, frag != 0, p);
+	classify_udp(f, p->l3_off + header, p->l3_off + total, p);
+}
+
+/* Where a walk along IPv6's headers ended. */
+struct ipv6_end {
+	size_t at;        /* from the IPv6 header */
+	uint8_t protocol; /* IPPROTO_UDP, _ICMPV6 or _FRAGMENT */
+};
+
+/* A fragment that may be of a UDP datagram: what comes first in it is UDP, or goes before it. */
+static bool may_carry_udp(uint8_t next)
+{
+	return next == IPPROTO_UDP || next == IPPROTO_DSTOPTS;
 }
 
 /*
- * Walk to the UDP header (RFC 8200 4.1). A packet whose fragment header says that it is whole
- * (RFC 6946) is no fragment. Returns the offset from the IPv6 header, or 0: not UDP, or not for us.
+ * Walk to the UDP or ICMPv6 header, or to the header of a fragment (RFC 8200 4.1). A packet whose
+ * fragment header says that it is whole (RFC 6946) is no fragment. Returns false for what is none
+ * of these, or not for us.
  */
-static size_t ipv6_walk(const uint8_t *ip, size_t have, bool *fragment)
+static bool ipv6_walk(const uint8_t *ip, size_t have, struct ipv6_end *end)
 {
 	size_t at = DP_IPV6_LEN;
 	uint8_t next = ip[6];
 
 	for (int i = 0; i <= IPV6_HEADERS_MAX && next != IPPROTO_UDP; i++) {
 		if (have - at < 8)
-			return 0;
+			return false;
 		switch (next) {
 		case IPPROTO_ROUTING:
 			if (ip[at + 3] != 0)
-				return 0;
+				return false;
 			/* fall through */
 		case IPPROTO_HOPOPTS:
 		case IPPROTO_DSTOPTS:
@@ -140,31 +178,34 @@ static size_t ipv6_walk(const uint8_t *ip, size_t have, bool *fragment)
 			at += 8 + (size_t)ip[at + 1] * 8;
 			break;
 		case IPPROTO_FRAGMENT:
-			if (get16(ip + at + 2) & 0xfff8)
-				return 0;
-			*fragment = ip[at + 3] & 1;
+			if (get16(ip + at + 2) & 0xfff9) {
+				*end = (struct ipv6_end){ at, IPPROTO_FRAGMENT };
+				return may_carry_udp(ip[at]);
+			}
 			next = ip[at];
 			at += 8;
 			break;
-		default: return 0;
+		case IPPROTO_ICMPV6: *end = (struct ipv6_end){ at, IPPROTO_ICMPV6 }; return true;
+		default: return false;
 		}
 		if (at > have)
-			return 0;
+			return false;
 	}
-	return next == IPPROTO_UDP ? at : 0;
+	*end = (struct ipv6_end){ at, IPPROTO_UDP };
+	return next == IPPROTO_UDP;
 }
 
 static void classify_ipv6(const uint8_t *f, size_t len, struct dp_packet *p)
 {
 	const uint8_t *ip = f + p->l3_off;
-	size_t have = len - p->l3_off, total, at;
-	bool fragment = false;
+	size_t have = len - p->l3_off, total, in_frame;
+	struct ipv6_end end;
 
 	if (have < DP_IPV6_LEN || ip[0] >> 4 != 6)
 		return;
 	total = DP_IPV6_LEN + (size_t)get16(ip + 4);
-	at = ipv6_walk(ip, total < have ? total : have, &fragment);
-	if (at == 0)
+	in_frame = total < have ? total : have;
+	if (!ipv6_walk(ip, in_frame, &end))
 		return;
 	p->tclass = (uint8_t)(get16(ip) >> 4);
 	memcpy(p->src.ip.b, ip + 8, 16);
@@ -174,7 +215,24 @@ static void classify_ipv6(const uint8_t *f, size_t len, struct dp_packet *p)
 	/* RFC 4038 4.2: mapped addresses do not belong on the wire; one must not pass for IPv4. */
 	if (dp_ip_is_v4(&p->src.ip) || dp_ip_is_v4(&p->dst.ip))
 		note(p, DP_REASON_IP_HEADER);
-	classify_udp(f, p->l3_off + at, p->l3_off + (total < have ? total : have), fragment, p);
+	if (end.protocol == IPPROTO_UDP)
+		classify_udp(f, p->l3_off + end.at, p->l3_off + in_frame, p);
+	else if (end.protocol == IPPROTO_FRAGMENT)
+		classify_fragment(p->l3_off + end.at, p);
+	else if (p->reason == DP_REASON_N)
+		classify_icmp(f, p->l3_off + end.at, p->l3_off + in_frame, false, p);
+}
+
+/* VLAN 0 is a priority and no VLAN (IEEE 802.1Q 6.9): as if there were no tag. */
+static void classify_tagged(const uint8_t *f, size_t len, struct dp_packet *p)
+{
+	if (len < DP_ETHER_LEN + DP_VLAN_LEN || (get16(f + 14) & 0xfff) != 0)
+		return;
+	p->l3_off = DP_ETHER_LEN + DP_VLAN_LEN;
+	if (get16(f + 16) == DP_ETHER_IPV4)
+		classify_ipv4(f, len, p);
+	else if (get16(f + 16) == DP_ETHER_IPV6)
+		classify_ipv6(f, len, p);
 }
 
 void dp_classify(const uint8_t *f, size_t len, struct dp_packet *p)
@@ -189,6 +247,7 @@ void dp_classify(const uint8_t *f, size_t len, struct dp_packet *p)
 	switch (get16(f + 12)) {
 	case DP_ETHER_IPV4: classify_ipv4(f, len, p); break;
 	case DP_ETHER_IPV6: classify_ipv6(f, len, p); break;
+	case DP_ETHER_VLAN: classify_tagged(f, len, p); break;
 	default: break;
 	}
 }

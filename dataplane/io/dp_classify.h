@@ -13,7 +13,8 @@
 enum dp_packet_kind {
 	DP_PACKET_OTHER,    /* nothing that a listener could want: for the kernel */
 	DP_PACKET_UDP,      /* src, dst and payload are set */
-	DP_PACKET_FRAGMENT, /* first fragment of a UDP datagram: src and dst are set */
+	DP_PACKET_FRAGMENT, /* of a UDP datagram: addresses are set; see dp_fragment.h */
+	DP_PACKET_ICMP,     /* an ICMP or ICMPv6 error: addresses are set; see dp_icmp.h */
 };
 
 #define DP_ETHER_LEN   14u
@@ -22,6 +23,8 @@ enum dp_packet_kind {
 #define DP_UDP_LEN     8u
 #define DP_ETHER_IPV4  0x0800
 #define DP_ETHER_IPV6  0x86dd
+#define DP_ETHER_VLAN  0x8100 /* IEEE 802.1Q */
+#define DP_VLAN_LEN    4u
 #define DP_HEADERS_MAX 80u /* room for all headers of a frame that we send, a VLAN tag included */
 
 struct dp_packet {
@@ -30,9 +33,9 @@ struct dp_packet {
 	uint8_t tclass; /* DSCP and ECN */
 	bool multicast; /* link-layer destination is multicast or broadcast */
 	uint16_t l3_off;
-	uint16_t l4_off;
-	uint16_t payload_off;
-	uint16_t payload_len;
+	uint16_t l4_off; /* UDP or ICMP header; of a fragment IPv6's fragment header, IPv4's data */
+	uint16_t payload_off; /* of UDP */
+	uint16_t payload_len; /* of UDP; of an ICMP error all from l4_off on */
 	struct dp_endpoint src;
 	struct dp_endpoint dst;
 };
@@ -43,7 +46,8 @@ struct dp_packet {
  */
 void dp_classify(const uint8_t *frame, size_t len, struct dp_packet *p);
 
-/** Whether the IPv4 header's checksum is right; true for IPv6. For DP_PACKET_UDP and _FRAGMENT. */
+/** Whether the IPv4 header's checksum is right; true for IPv6. For all kinds but DP_PACKET_OTHER.
+ */
 bool dp_classify_ip_sum(const uint8_t *frame, const struct dp_packet *p);
 
 /**
