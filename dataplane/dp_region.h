@@ -29,7 +29,7 @@
 #include "sip/sip_msg.h"
 
 #define DP_REGION_MAGIC   0x7265657473706973ull /* "sipsteer" */
-#define DP_LAYOUT_VERSION 2 /* raised whenever any struct reachable from here changes */
+#define DP_LAYOUT_VERSION 3 /* raised whenever any struct reachable from here changes */
 
 #define DP_CACHE_LINE  64
 #define DP_MAX_WORKERS 16
@@ -251,6 +251,11 @@ struct dp_worker_counters {
 	uint64_t neigh_held,
 		neigh_flushed; /* packets that waited for a next hop, and those that then went */
 	uint64_t events;
+	/* Fragments: those that came for addresses of ours, datagrams put together from them,
+	 * packets that left in fragments, and these */
+	uint64_t fragments, reassembled, fragmented, fragments_sent;
+	uint64_t icmp_errors;  /* about packets of listeners' */
+	uint64_t pmtu_lowered; /* paths that were found to take less than the port */
 	/* Requests in flight */
 	uint64_t copies_made, copies_full, copies_in_use;
 	uint64_t store_used, store_size;                        /* bytes */

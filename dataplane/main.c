@@ -234,7 +234,7 @@ static int open_ports(struct app *a)
 	for (unsigned int i = 0; i < boot->n_ports; i++) {
 		struct dp_port *p = &a->shared.ports[i];
 
-		if (dp_port_open(p, boot, i, &a->shared.pools, &a->failure) != 0) {
+		if (dp_port_open(a->shared.ports, boot, i, &a->shared.pools, &a->failure) != 0) {
 			close_ports(a);
 			return -1;
 		}
@@ -257,6 +257,7 @@ static void stop_workers(struct app *a)
 
 static int start_workers(struct app *a)
 {
+	dp_pmtu_init(&a->shared.pmtu);
 	while (a->n_workers < a->region->boot.n_workers) {
 		struct dp_worker *w = dp_worker_new(&a->shared, a->n_workers, &a->failure);
 

@@ -23,6 +23,18 @@ static bool is_same_device(const char *a, const char *b)
 	return len == device_name_len(b) && strncmp(a, b, len) == 0;
 }
 
+/* Two ports on one device: each has a VLAN of its own there, one of them may be untagged. */
+static void check_same_vlan(const struct ctl_port *p, const struct ctl_port *other,
+			    struct ctl_diag *d)
+{
+	if (p->vlan != other->vlan)
+		return;
+	ctl_diag_add(d, true, ctl_map_line(&ctl_map_port, p, "device"),
+		     "device: the port in line %u has it already, with the same VLAN; ports that "
+		     "share a device need a `vlan:` each",
+		     other->line);
+}
+
 static void check_device(const struct ctl_model *m, size_t i, struct ctl_diag *d)
 {
 	const struct ctl_port *p = &m->ports[i];
@@ -32,6 +44,10 @@ static void check_device(const struct ctl_model *m, size_t i, struct ctl_diag *d
 
 		if (!p->device || !other->device || !is_same_device(p->device, other->device))
 			continue;
+		if (strcmp(p->device, other->device) == 0) {
+			check_same_vlan(p, other, d);
+			continue;
+		}
 		ctl_diag_add(d, true, ctl_map_line(&ctl_map_port, p, "device"),
 			     "device: \"%.*s\" is the port's in line %u already; virtual devices "
 			     "need numbers of their own, as net_af_xdp0 and net_af_xdp1",

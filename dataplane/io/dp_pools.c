@@ -5,12 +5,14 @@
 #include <rte_mbuf_pool_ops.h>
 
 #include "dataplane/io/dp_eal_args.h"
+#include "dataplane/io/dp_frags.h"
 
 #define CACHE           256  /* buffers that a worker keeps for itself, and half as many again */
 #define RING_MOST       2048 /* what AF_XDP fills its ring with, whatever it was asked for */
 #define EXCEPTION_RINGS 320  /* both of an exception netdev's queue */
 #define WAITING         1024 /* packets of a worker that wait for a next hop, or are being sent */
-#define LARGE_EACH      64   /* large buffers for each worker */
+#define FRAGMENTS       DP_FRAGS_PACKETS
+#define LARGE_EACH      64 /* large buffers for each worker */
 #define FRAME_ROOM      2048
 #define OVERHEAD_MB     48 /* DPDK's own tables, drivers' rings */
 
@@ -24,7 +26,7 @@ static uint32_t packets_needed(const struct dp_boot *b)
 {
 	uint32_t queue = at_least(b->rx_descriptors, RING_MOST)
 			 + 2 * at_least(b->tx_descriptors, RING_MOST) + EXCEPTION_RINGS;
-	uint32_t n = b->n_workers * (b->n_ports * queue + 2 * CACHE + WAITING);
+	uint32_t n = b->n_workers * (b->n_ports * queue + 2 * CACHE + WAITING + FRAGMENTS);
 
 	return at_least(n, b->n_workers * b->n_mbufs);
 }

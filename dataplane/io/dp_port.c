@@ -13,6 +13,7 @@
 #include "dataplane/io/dp_eal.h"
 #include "dataplane/io/dp_eal_args.h"
 #include "dataplane/io/dp_netdev.h"
+#include "dataplane/io/dp_vlan.h"
 
 #define MTU_DEFAULT       1500
 #define EXCEPTION_RX_RING 64
@@ -60,9 +61,6 @@ static int check(const struct dp_boot_port *b, struct dp_failure *f)
 			"port %s: device \"%s\" cannot be opened without %s; run this as root, or "
 			"give it these capabilities",
 			b->name, b->device, caps);
-	if (b->vlan)
-		return dp_fail(f, "port %s: VLAN %u cannot be used yet; use an untagged port",
-			       b->name, b->vlan);
 	if (netdev_below(b, iface, sizeof(iface)) && dp_netdev_index(iface) == 0)
 		return dp_fail(
 			f,
@@ -91,41 +89,73 @@ static int claim(struct dp_port *p, struct dp_failure *f)
 	return 0;
 }
 
-static int set_mtu(struct dp_port *p, struct rte_mempool *pool, struct dp_failure *f)
+/* The largest MTU of the ports that share a port's device, 0: none of them says. */
+static uint16_t device_mtu(const struct dp_boot *boot, unsigned int index)
+{
+	struct dp_vlans v;
+	uint16_t most = 0;
+
+	dp_vlans_of(boot, index, &v);
+	for (unsigned int i = 0; i < v.n; i++) {
+		uint16_t mtu = boot->ports[v.row[i].port].mtu;
+
+		most = mtu > most ? mtu : most;
+	}
+	return most;
+}
+
+static void set_frame_max(struct dp_port *p)
+{
+	p->frame_max = (uint16_t)(p->mtu + RTE_ETHER_HDR_LEN + (p->vlan ? RTE_VLAN_HLEN : 0));
+}
+
+static int set_mtu(struct dp_port *p, uint16_t wanted, struct rte_mempool *pool,
+		   struct dp_failure *f)
 {
 	uint16_t now = p->dev.netdev[0] ? dp_netdev_mtu(p->dev.netdev) : MTU_DEFAULT;
 	uint16_t room = (uint16_t)(rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM);
 	int ret = 0;
 
-	p->mtu = p->boot->mtu ? p->boot->mtu : now;
-	if (p->mtu != now)
-		ret = rte_eth_dev_set_mtu(p->dev.id, p->mtu);
+	wanted = wanted ? wanted : now;
+	p->mtu = p->boot->mtu ? p->boot->mtu : wanted;
+	if (wanted != now)
+		ret = rte_eth_dev_set_mtu(p->dev.id, wanted);
 	if (ret != 0)
 		return dp_fail(
 			f, "port %s: device \"%s\" refuses an MTU of %u: %s; choose another `mtu:`",
-			p->boot->name, p->boot->device, p->mtu, strerror(-ret));
-	p->frame_max = (uint16_t)(p->mtu + RTE_ETHER_HDR_LEN);
-	if (p->frame_max > room)
+			p->boot->name, p->boot->device, wanted, strerror(-ret));
+	if (wanted + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN > room)
 		return dp_fail(
 			f,
 			"port %s: an MTU of %u is more than the %u bytes that packet buffers "
 			"have; set `mtu:` for the port",
-			p->boot->name, p->mtu, room);
+			p->boot->name, wanted, room);
+	set_frame_max(p);
 	return 0;
 }
 
-/* Neighbour discovery and routing daemons need multicast. */
-static void let_multicast_in(const struct dp_port *p)
+/*
+ * Neighbour discovery and routing daemons need multicast. VRRP's routers have MACs that they share
+ * (RFC 5798 7.3), and the kernel may give its netdev another one: so what comes for any MAC is let
+ * in, and the kernel sorts out what is not its own.
+ */
+static void let_all_in(const struct dp_port *p)
 {
-	if (rte_eth_allmulticast_enable(p->dev.id) == 0)
+	bool all = rte_eth_promiscuous_enable(p->dev.id) == 0;
+
+	if (rte_eth_allmulticast_enable(p->dev.id) == 0
+	    || (p->dev.netdev[0] && dp_netdev_set_allmulti(p->dev.netdev) == 0) || all) {
+		if (!all)
+			fprintf(stderr,
+				"port %s: the device takes nothing for MACs but its own; VRRP's "
+				"shared ones will not work on it\n",
+				p->boot->name);
 		return;
-	if (p->dev.netdev[0] && dp_netdev_set_allmulti(p->dev.netdev) == 0)
-		return;
-	if (rte_eth_promiscuous_enable(p->dev.id) != 0)
-		fprintf(stderr,
-			"port %s: the device cannot be told to receive multicast; IPv6 may "
-			"not work on it\n",
-			p->boot->name);
+	}
+	fprintf(stderr,
+		"port %s: the device cannot be told to receive multicast; IPv6 may not work on "
+		"it\n",
+		p->boot->name);
 }
 
 /* net_af_xdp takes the queues that it is told of; the kernel spreads packets over all of them. */
@@ -166,9 +196,10 @@ static int open_device(struct dp_port *p, const struct dp_boot *boot, struct rte
 		dp_netdev_set_up(p->dev.netdev);
 		warn_of_lost_queues(p);
 	}
-	if (set_mtu(p, pool, f) != 0 || dp_ethdev_start(&p->dev, &params, f) != 0)
+	if (set_mtu(p, device_mtu(boot, p->device), pool, f) != 0
+	    || dp_ethdev_start(&p->dev, &params, f) != 0)
 		return -1;
-	let_multicast_in(p);
+	let_all_in(p);
 	return 0;
 }
 
@@ -239,6 +270,15 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+/* The device is another port's, which is open. */
+static void share_device(struct dp_port *p, const struct dp_port *owner)
+{
+	p->dev = owner->dev;
+	p->dev.open = false;
+	p->mtu = p->boot->mtu ? p->boot->mtu : owner->mtu;
+	set_frame_max(p);
+}
+
 /* Where a port is on its way to being open. */
 struct opening {
 	struct dp_port *p;
@@ -281,13 +321,19 @@ static int try_until(uint64_t end_ms, struct opening *o,
 	}
 }
 
-int dp_port_open(struct dp_port *p, const struct dp_boot *boot, unsigned int index,
+int dp_port_open(struct dp_port *ports, const struct dp_boot *boot, unsigned int index,
 		 const struct dp_pools *pools, struct dp_failure *f)
 {
+	struct dp_port *p = &ports[index];
 	struct opening o = { p, boot, index, pools->packets };
 	uint64_t end = now_ms() + DP_PORT_RETRY_MS;
+	bool shares;
 
-	*p = (struct dp_port){ .boot = &boot->ports[index], .claim = -1 };
+	*p = (struct dp_port){ .boot = &boot->ports[index],
+			       .device = dp_vlan_device(boot, index),
+			       .vlan = boot->ports[index].vlan,
+			       .claim = -1 };
+	shares = p->device != index;
 	if (check(p->boot, f) != 0)
 		return -1;
 	if (!pools->packed && is_af_xdp(p->boot))
@@ -295,7 +341,10 @@ int dp_port_open(struct dp_port *p, const struct dp_boot *boot, unsigned int ind
 			       "port %s: device \"%s\" cannot be used beside a PCI device, nor in "
 			       "scattered memory; use the PCI driver of that network card",
 			       p->boot->name, p->boot->device);
-	if (try_until(end, &o, step_device, f) == 0 && try_until(end, &o, step_exception, f) == 0)
+	if (shares)
+		share_device(p, &ports[p->device]);
+	if ((shares || try_until(end, &o, step_device, f) == 0)
+	    && try_until(end, &o, step_exception, f) == 0)
 		return 0;
 	dp_port_close(p);
 	return -1;

@@ -1,6 +1,7 @@
 /*
  * A configured port: its device, and the netdev by which the kernel keeps living on it. Main thread
- * to open and close; workers use the device's queues and read the fields.
+ * to open and close; workers use the device's queues and read the fields. Ports with different
+ * VLANs may share a device: the first of them has it, the others know it.
  *
  * The exception netdev carries the port's name and MAC. It is a virtio_user device on
  * /dev/vhost-net where that exists, else a net_tap one. It is made when the port opens and is gone
@@ -14,9 +15,11 @@
 
 struct dp_port {
 	const struct dp_boot_port *boot; /* borrowed from the region */
-	struct dp_ethdev dev;
+	unsigned int device;        /* the port whose device it is: itself, or an earlier one */
+	struct dp_ethdev dev;       /* `open` only in the port that has it */
 	struct dp_ethdev exception; /* as many queues as dev */
 	uint16_t mtu;
+	uint16_t vlan;        /* 802.1Q tag of all that it sends and takes; 0: none */
 	uint16_t frame_max;   /* longest frame that may be given to dev */
 	unsigned int ifindex; /* of the exception netdev */
 	int claim;            /* on the netdev below dev, -1: none */
@@ -25,13 +28,13 @@ struct dp_port {
 /**
  * Open a port and its exception netdev. A predecessor that was just killed may still hold the
  * device or the netdev's name: it is given DP_PORT_RETRY_MS to let go.
- * @param p      Out.
- * @param index  Of the port, in boot->ports.
+ * @param ports  As in boot->ports; those before `index` are open.
+ * @param index  Of the port. Out: ports[index].
  * @param pools  Borrowed for the port's life.
  * @return 0 or -1 with *f; nothing is left behind then.
  */
 #define DP_PORT_RETRY_MS 1500
-int dp_port_open(struct dp_port *p, const struct dp_boot *boot, unsigned int index,
+int dp_port_open(struct dp_port *ports, const struct dp_boot *boot, unsigned int index,
 		 const struct dp_pools *pools, struct dp_failure *f);
 
 /** Fine for one that is not open. */

@@ -3,7 +3,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
+
+#include "dataplane/io/dp_split.h"
+#include "dataplane/io/dp_vlan.h"
 
 #define TX_TRIES 2 /* a full ring is given one more chance, then the packet goes */
 
@@ -12,6 +16,8 @@ struct hop {
 	const struct dp_net_neigh *neigh; /* NULL: not resolved */
 	struct sip_ip ip;
 	unsigned int port;
+	uint32_t mtu; /* of the path, as far as it is known */
+	bool split;   /* the packet is larger */
 };
 
 static void send_event(struct dp_tx *t, enum dp_event_type type, unsigned int port,
@@ -90,8 +96,9 @@ static void ether_put(struct dp_tx *t, struct rte_mbuf *m, const struct dp_net_n
 {
 	struct dp_frame f = frame_of(m);
 	uint16_t type = f.buf[f.off] >> 4 == 4 ? DP_ETHER_IPV4 : DP_ETHER_IPV6;
+	const struct dp_port *port = &t->ports[neigh->port];
 
-	dp_rewrite_ether(&f, neigh->mac, t->ports[neigh->port].dev.mac, type);
+	dp_rewrite_ether(&f, neigh->mac, port->dev.mac, port->vlan, type);
 	frame_put(m, &f);
 	if (dp_used_touch(&t->used, neigh, t->now_us))
 		send_event(t, DP_EVENT_NEIGH_USED, neigh->port, &neigh->ip);
@@ -113,6 +120,8 @@ int dp_tx_init(struct dp_tx *t, const struct dp_tx_params *p)
 	t->ports = p->ports;
 	t->n_ports = p->n_ports;
 	t->pools = p->pools;
+	t->pmtu = p->pmtu;
+	t->random = rte_rdtsc() | 1;
 	t->count = &p->block->counters;
 	t->events = &p->block->events;
 	/* Workers start apart, so that their IDs do not meet soon. */
@@ -122,9 +131,10 @@ int dp_tx_init(struct dp_tx *t, const struct dp_tx_params *p)
 		uint16_t q = (uint16_t)(p->worker % port->dev.n_queues);
 		bool shared = port->dev.n_queues < p->n_workers;
 
-		t->port[i] = (struct dp_tx_queue){ .dev = port->dev.id,
-						   .queue = q,
-						   .lock = shared ? &p->locks[i][q] : NULL };
+		t->port[i] =
+			(struct dp_tx_queue){ .dev = port->dev.id,
+					      .queue = q,
+					      .lock = shared ? &p->locks[port->device][q] : NULL };
 		t->kernel[i] = (struct dp_tx_queue){ .dev = port->exception.id, .queue = q };
 	}
 	t->hold = dp_hold_new(&ops);
@@ -163,14 +173,26 @@ void dp_tx_kernel(struct dp_tx *t, unsigned int port, struct rte_mbuf *m)
 		queue_flush(t, q, port, true);
 }
 
+static bool tag_put(struct rte_mbuf *m, uint16_t vlan)
+{
+	if (m->data_len < DP_ETHER_LEN || !rte_pktmbuf_prepend(m, DP_VLAN_LEN))
+		return false;
+	dp_vlan_put(rte_pktmbuf_mtod(m, uint8_t *), vlan);
+	return true;
+}
+
 void dp_tx_wire(struct dp_tx *t, unsigned int port, struct rte_mbuf *m)
 {
+	uint16_t vlan = t->ports[port].vlan;
+
 	m->ol_flags = 0;
 	/* AF_XDP sends garbage for chained buffers, and copies without looking at the length. */
 	if (m->pkt_len > t->ports[port].frame_max + (uint32_t)RTE_VLAN_HLEN)
 		dp_tx_drop(t, m, DP_REASON_TOO_BIG);
 	else if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0)
 		dp_tx_drop(t, m, DP_REASON_NO_MBUF);
+	else if (vlan && !tag_put(m, vlan))
+		dp_tx_drop(t, m, DP_REASON_NO_ROOM);
 	else
 		wire_put(t, port, m);
 }
@@ -192,14 +214,14 @@ static enum dp_reason find_hop(const struct dp_tx *t, const struct sip_ip *to, s
 	return DP_REASON_N;
 }
 
-static uint32_t mtu_of(const struct dp_tx *t, unsigned int port)
+static uint32_t mtu_of(const struct dp_tx *t, unsigned int port, const struct sip_ip *to)
 {
 	const struct dp_net_port *np = (const void *)((const uint8_t *)t->net + t->net->ports);
-	uint32_t mtu = t->ports[port].mtu;
+	uint32_t mtu = t->ports[port].mtu, path = dp_pmtu_get(t->pmtu, to, t->now_us);
 
 	if (port < t->net->n_ports && np[port].mtu && np[port].mtu < mtu)
 		mtu = np[port].mtu;
-	return mtu;
+	return path < mtu ? path : mtu;
 }
 
 /* Whether a packet can leave, and which way. Returns DP_REASON_N or why not. */
@@ -214,9 +236,57 @@ static enum dp_reason way_out(const struct dp_tx *t, const struct steer_verdict 
 	if (dp_ip_is_v4(&v->from->at.ip) != dp_ip_is_v4(&v->to.ip))
 		return DP_REASON_NO_ROUTE;
 	reason = find_hop(t, &v->to.ip, h);
-	if (reason == DP_REASON_N && ip_len > mtu_of(t, h->port))
-		return DP_REASON_TOO_BIG;
-	return reason;
+	if (reason != DP_REASON_N)
+		return reason;
+	h->mtu = mtu_of(t, h->port, &v->to.ip);
+	h->split = ip_len > h->mtu;
+	return h->mtu < DP_SPLIT_MTU_MIN ? DP_REASON_TOO_BIG : DP_REASON_N;
+}
+
+/* With its headers, off it goes, or waits. */
+static void leave(struct dp_tx *t, struct rte_mbuf *m, const struct hop *h)
+{
+	if (h->neigh) {
+		ether_put(t, m, h->neigh);
+		return;
+	}
+	if (dp_hold_put(t->hold, h->port, &h->ip, m, t->now_us) == 0)
+		t->count->neigh_held++;
+	else
+		dp_tx_drop(t, m, DP_REASON_NEIGH_UNRESOLVED);
+}
+
+/* Unpredictable enough that nobody can place fragments of his own among ours (RFC 7739 5.2):
+ * xorshift64* (Vigna 2016). */
+static uint32_t ipv6_id(struct dp_tx *t)
+{
+	t->random ^= t->random >> 12;
+	t->random ^= t->random << 25;
+	t->random ^= t->random >> 27;
+	return (uint32_t)(t->random * 0x2545f4914f6cdd1dull >> 32);
+}
+
+/* An IP packet that is larger than the way out takes. All of its fragments leave, or none. */
+static void leave_split(struct dp_tx *t, struct rte_mbuf *m, const struct hop *h)
+{
+	struct rte_mbuf *part[DP_SPLIT_MAX];
+	struct dp_split s;
+	unsigned int n = dp_split_begin(&s, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len,
+					h->mtu, ipv6_id(t));
+
+	if (rte_pktmbuf_alloc_bulk(t->pools.packets, part, n) != 0) {
+		dp_tx_drop(t, m, DP_REASON_NO_MBUF);
+		return;
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		part[i]->data_len =
+			(uint16_t)dp_split_put(&s, i, rte_pktmbuf_mtod(part[i], uint8_t *));
+		part[i]->pkt_len = part[i]->data_len;
+		leave(t, part[i], h);
+	}
+	t->count->fragmented++;
+	t->count->fragments_sent += n;
+	rte_pktmbuf_free(m);
 }
 
 /* The payload is in place: headers, and off it goes, or waits. */
@@ -228,7 +298,7 @@ static void finish(struct dp_tx *t, struct rte_mbuf *m, const struct dp_payload 
 		.to = v->to,
 		.ipv4_id = t->ipv4_id++,
 		.tclass = p->tclass,
-		.offload = t->ports[h->port].dev.tx_udp_sum && !pl->summed,
+		.offload = t->ports[h->port].dev.tx_udp_sum && !pl->summed && !h->split,
 	};
 	struct dp_frame f = frame_of(m);
 	uint16_t type = dp_rewrite_headers(&f, pl, &headers);
@@ -238,17 +308,13 @@ static void finish(struct dp_tx *t, struct rte_mbuf *m, const struct dp_payload 
 	if (headers.offload) {
 		m->ol_flags = RTE_MBUF_F_TX_UDP_CKSUM
 			      | (type == DP_ETHER_IPV4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
-		m->l2_len = DP_ETHER_LEN;
+		m->l2_len = DP_ETHER_LEN + (t->ports[h->port].vlan ? DP_VLAN_LEN : 0);
 		m->l3_len = type == DP_ETHER_IPV4 ? DP_IPV4_LEN : DP_IPV6_LEN;
 	}
-	if (h->neigh) {
-		ether_put(t, m, h->neigh);
-		return;
-	}
-	if (dp_hold_put(t->hold, h->port, &h->ip, m, t->now_us) == 0)
-		t->count->neigh_held++;
+	if (h->split)
+		leave_split(t, m, h);
 	else
-		dp_tx_drop(t, m, DP_REASON_NEIGH_UNRESOLVED);
+		leave(t, m, h);
 }
 
 /* A large buffer with room for headers and len bytes behind, or NULL. */

@@ -12,6 +12,7 @@
 #include "dataplane/dp_net.h"
 #include "dataplane/io/dp_classify.h"
 #include "dataplane/io/dp_hold.h"
+#include "dataplane/io/dp_pmtu.h"
 #include "dataplane/io/dp_pools.h"
 #include "dataplane/io/dp_port.h"
 #include "dataplane/io/dp_rewrite.h"
@@ -35,9 +36,11 @@ struct dp_tx {
 	struct dp_worker_counters *count;
 	struct dp_event_ring *events;
 	struct dp_hold *hold;
-	const struct dp_net *net; /* of this burst */
+	const struct dp_net *net;   /* of this burst */
+	const struct dp_pmtu *pmtu; /* borrowed */
 	uint64_t now_us;
 	uint16_t ipv4_id;
+	uint64_t random; /* IPv6's identifications come from it */
 	struct dp_tx_queue port[DP_MAX_PORTS];
 	struct dp_tx_queue kernel[DP_MAX_PORTS];
 	struct dp_used used;
@@ -50,6 +53,7 @@ struct dp_tx_params {
 	unsigned int n_ports;
 	struct dp_pools pools;
 	struct dp_worker_block *block;
+	const struct dp_pmtu *pmtu;              /* of all workers */
 	rte_spinlock_t (*locks)[DP_MAX_WORKERS]; /* [port][queue], for queues that workers share */
 };
 
@@ -59,7 +63,10 @@ int dp_tx_init(struct dp_tx *t, const struct dp_tx_params *p);
 /** What is still held is dropped and counted. */
 void dp_tx_fini(struct dp_tx *t);
 
-/** Edit and send a datagram as a verdict of STEER_FORWARD says. */
+/**
+ * Edit and send a datagram as a verdict of STEER_FORWARD says. What is larger than the way out
+ * takes leaves in fragments, each in a buffer of its own that is no chain.
+ */
 void dp_tx_forward(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,
 		   const struct steer_verdict *v);
 
@@ -70,7 +77,7 @@ void dp_tx_answer(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p
 /** To the kernel, by the port's exception netdev, as it is. */
 void dp_tx_kernel(struct dp_tx *t, unsigned int port, struct rte_mbuf *m);
 
-/** From the kernel to the wire, as it is. */
+/** From the kernel to the wire, as it is but for the port's VLAN tag. */
 void dp_tx_wire(struct dp_tx *t, unsigned int port, struct rte_mbuf *m);
 
 void dp_tx_drop(struct dp_tx *t, struct rte_mbuf *m, enum dp_reason reason);

@@ -10,7 +10,9 @@
 #include <rte_prefetch.h>
 
 #include "dataplane/io/dp_rest.h"
+#include "dataplane/io/dp_special.h"
 #include "dataplane/io/dp_tx.h"
+#include "dataplane/io/dp_vlan.h"
 
 #define BURST        32
 #define TICK_US      10000 /* timers, heartbeat */
@@ -20,6 +22,8 @@
 /* A queue that this worker receives from, and the exception queue beside it. */
 struct source {
 	uint8_t port;
+	bool shares; /* the device of an earlier one, which receives for both */
+	bool tagged; /* the device's frames are told apart by their VLAN */
 	uint16_t queue;
 	uint16_t dev, exception; /* of DPDK */
 };
@@ -34,10 +38,12 @@ struct dp_worker {
 	struct steer *steer;
 	unsigned int n_sources;
 	struct source sources[DP_MAX_PORTS];
+	struct dp_vlans vlans[DP_MAX_PORTS]; /* of a source's device */
 	uint64_t now_us;
 	uint64_t ticked_us;
 	uint32_t links; /* as last told to control */
 	struct dp_rest rest;
+	struct dp_special *special;
 	struct dp_packet packets[BURST];
 	struct steer_verdict verdict;
 	struct dp_tx tx;
@@ -56,12 +62,18 @@ static void find_sources(struct dp_worker *w)
 	for (unsigned int i = 0; i < w->shared->n_ports; i++) {
 		const struct dp_port *p = &w->shared->ports[i];
 
-		if (w->index < p->dev.n_queues)
-			w->sources[w->n_sources++] =
-				(struct source){ .port = (uint8_t)i,
-						 .queue = (uint16_t)w->index,
-						 .dev = p->dev.id,
-						 .exception = p->exception.id };
+		if (w->index >= p->dev.n_queues)
+			continue;
+		dp_vlans_of(&w->shared->region->boot, i, &w->vlans[w->n_sources]);
+		w->sources[w->n_sources] = (struct source){
+			.port = (uint8_t)i,
+			.shares = p->device != i,
+			.tagged = p->vlan || w->vlans[w->n_sources].n > 1,
+			.queue = (uint16_t)w->index,
+			.dev = p->dev.id,
+			.exception = p->exception.id,
+		};
+		w->n_sources++;
 	}
 }
 
@@ -99,6 +111,26 @@ static int make_steer(struct dp_worker *w)
 	return w->steer ? 0 : -1;
 }
 
+static void handle_whole(void *arg, unsigned int port, struct rte_mbuf *m);
+
+static int make_special(struct dp_worker *w)
+{
+	struct dp_special_params p = {
+		.tx = &w->tx,
+		.steer = w->steer,
+		.pmtu = &w->shared->pmtu,
+		.count = w->count,
+		.view = &w->view,
+		.verify = w->verify,
+		.seed = rte_rdtsc() * 0x9e3779b97f4a7c15ull ^ (uintptr_t)w,
+		.deliver = handle_whole,
+		.arg = w,
+	};
+
+	w->special = dp_special_new(&p);
+	return w->special ? 0 : -1;
+}
+
 struct dp_worker *dp_worker_new(struct dp_shared *shared, unsigned int index, struct dp_failure *f)
 {
 	struct dp_worker *w = aligned_alloc(DP_CACHE_LINE, (sizeof(*w) + DP_CACHE_LINE - 1)
@@ -110,6 +142,7 @@ struct dp_worker *dp_worker_new(struct dp_shared *shared, unsigned int index, st
 		.n_ports = shared->n_ports,
 		.pools = shared->pools,
 		.block = dp_region_worker(shared->region, index),
+		.pmtu = &shared->pmtu,
 		.locks = shared->locks,
 	};
 
@@ -123,7 +156,7 @@ struct dp_worker *dp_worker_new(struct dp_shared *shared, unsigned int index, st
 		find_sources(w);
 		find_rest(w);
 	}
-	if (!w || dp_tx_init(&w->tx, &tx) != 0 || make_steer(w) != 0) {
+	if (!w || dp_tx_init(&w->tx, &tx) != 0 || make_steer(w) != 0 || make_special(w) != 0) {
 		dp_worker_free(w);
 		dp_fail(f,
 			"worker %u: no memory for its tables; lower the number of records, or add "
@@ -138,6 +171,7 @@ void dp_worker_free(struct dp_worker *w)
 {
 	if (!w)
 		return;
+	dp_special_free(w->special);
 	dp_tx_fini(&w->tx);
 	steer_free(w->steer);
 	free(w);
@@ -204,6 +238,22 @@ static void handle_sip(struct dp_worker *w, struct rte_mbuf *m, const struct dp_
 	}
 }
 
+/* A datagram that was put together from fragments. */
+static void handle_whole(void *arg, unsigned int port, struct rte_mbuf *m)
+{
+	struct dp_worker *w = arg;
+	const struct dp_listener *l = NULL;
+	struct dp_packet p;
+
+	dp_classify(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &p);
+	if (p.kind == DP_PACKET_UDP)
+		l = dp_cfg_listener_at(w->view.cfg, &p.dst);
+	if (l)
+		handle_sip(w, m, &p, l);
+	else
+		dp_tx_kernel(&w->tx, port, m);
+}
+
 static void classify_burst(struct dp_worker *w, struct rte_mbuf **m, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
@@ -235,15 +285,50 @@ static void handle_burst(struct dp_worker *w, const struct source *s, struct rte
 		const struct dp_packet *p = &w->packets[i];
 		const struct dp_listener *l = NULL;
 
-		if (cfg && p->kind != DP_PACKET_OTHER)
+		if (cfg && p->kind == DP_PACKET_UDP)
 			l = dp_cfg_listener_at(cfg, &p->dst);
 		if (l)
 			handle_sip(w, m[i], p, l);
+		else if (cfg && p->kind > DP_PACKET_UDP)
+			dp_special_packet(w->special, s->port, m[i], p);
 		else
 			dp_tx_kernel(&w->tx, s->port, m[i]);
 	}
 	w->count->port[s->port].rx_packets += n;
 	w->count->port[s->port].rx_bytes += bytes;
+}
+
+/* Frames of a device that several ports share, or one with a VLAN: each goes to its port without
+ * its tag, in runs, so that order is kept. */
+static void handle_tagged(struct dp_worker *w, const struct source *s, struct rte_mbuf **m,
+			  uint16_t n)
+{
+	const struct dp_vlans *vlans = &w->vlans[s - w->sources];
+	struct source of = *s;
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		bool tagged;
+		int port = dp_vlan_port(vlans, rte_pktmbuf_mtod(m[i], const uint8_t *),
+					m[i]->data_len, &tagged);
+
+		if (port < 0) {
+			dp_tx_drop(&w->tx, m[i], DP_REASON_VLAN_UNKNOWN);
+			continue;
+		}
+		if (tagged) {
+			dp_vlan_strip(rte_pktmbuf_mtod(m[i], uint8_t *));
+			rte_pktmbuf_adj(m[i], DP_VLAN_LEN);
+		}
+		if (kept && port != of.port) {
+			handle_burst(w, &of, m, kept);
+			kept = 0;
+		}
+		of.port = (uint8_t)port;
+		m[kept++] = m[i];
+	}
+	if (kept)
+		handle_burst(w, &of, m, kept);
 }
 
 /* One round over all queues. Returns how many packets there were. */
@@ -254,14 +339,17 @@ static unsigned int round_of_bursts(struct dp_worker *w)
 
 	for (unsigned int i = 0; i < w->n_sources; i++) {
 		const struct source *s = &w->sources[i];
-		uint16_t n = rte_eth_rx_burst(s->dev, s->queue, m, BURST);
+		uint16_t n = s->shares ? 0 : rte_eth_rx_burst(s->dev, s->queue, m, BURST);
 		uint16_t k;
 
 		w->count->polls++;
 		if (n) {
 			w->count->bursts++;
 			w->count->packets += n;
-			handle_burst(w, s, m, n);
+			if (s->tagged)
+				handle_tagged(w, s, m, n);
+			else
+				handle_burst(w, s, m, n);
 		}
 		k = rte_eth_rx_burst(s->exception, s->queue, m, BURST);
 		for (uint16_t j = 0; j < k; j++)
@@ -299,6 +387,7 @@ static void tick(struct dp_worker *w)
 	atomic_store_explicit(&w->block->heartbeat_ns, w->now_us * 1000, memory_order_relaxed);
 	steer_tick(w->steer, w->now_us);
 	dp_hold_tick(w->tx.hold, w->now_us);
+	dp_special_tick(w->special, w->now_us);
 	if (w->index == 0)
 		tell_links(w);
 }

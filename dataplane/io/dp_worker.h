@@ -8,6 +8,7 @@
 
 #include "dataplane/dp_region.h"
 #include "dataplane/io/dp_failure.h"
+#include "dataplane/io/dp_pmtu.h"
 #include "dataplane/io/dp_pools.h"
 #include "dataplane/io/dp_port.h"
 
@@ -18,6 +19,8 @@ struct dp_shared {
 	unsigned int n_ports;
 	struct dp_port ports[DP_MAX_PORTS];
 	struct dp_pools pools;
+	/* workers: lock-free for readers */
+	struct dp_pmtu pmtu;
 	/* workers: for queues that several of them send on */
 	rte_spinlock_t locks[DP_MAX_PORTS][DP_MAX_WORKERS];
 	/* main: wo, workers: ro, both relaxed: nothing else is read after them */

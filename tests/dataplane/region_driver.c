@@ -6,9 +6,9 @@
  *	region_driver CONFIG LINK-SOCKET
  *
  * Says on stdout what happens, a line each: "running PID INCARNATION", "failed WHY", "gone",
- * "link PORT UP", "miss PORT ADDRESS", "reason NAME COUNT". Reads commands from stdin: "stats",
- * "active PAIR SLOT", "stop" (ends the data plane), "quit" (leaves it alone). Exit 0, or 1 when the
- * data plane could not start.
+ * "link PORT UP", "miss PORT ADDRESS", "icmp SLOT TYPE CODE", "reason NAME COUNT". Reads commands
+ *from stdin: "stats", "active PAIR SLOT", "stop" (ends the data plane), "quit" (leaves it alone).
+ *Exit 0, or 1 when the data plane could not start.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -210,6 +210,10 @@ static void take_event(struct driver *d, const struct dp_event *ev)
 		printf("miss %u %s\n", ev->port, text);
 		ctl_mirror_miss(d->mirror, ev->port, (const struct sip_ip *)ev->ip);
 		break;
+	case DP_EVENT_ICMP:
+		printf("icmp %u %u %u\n", ev->member % DP_PAIR_MEMBERS, ev->value >> 8,
+		       ev->value & 255);
+		break;
 	case DP_EVENT_NEIGH_USED:
 		ctl_mirror_used(d->mirror, ev->port, (const struct sip_ip *)ev->ip);
 		break;
@@ -247,9 +251,13 @@ static void print_stats(const struct driver *d)
 
 		printf("worker %u packets %" PRIu64 " bursts %" PRIu64 " polls %" PRIu64
 		       " sleeps %" PRIu64 " cycles %" PRIu64 " forwarded %" PRIu64
-		       " answered %" PRIu64 " held %" PRIu64 " flushed %" PRIu64 "\n",
+		       " answered %" PRIu64 " held %" PRIu64 " flushed %" PRIu64
+		       " fragments %" PRIu64 " reassembled %" PRIu64 " fragmented %" PRIu64
+		       " fragments-sent %" PRIu64 " icmp-errors %" PRIu64 " pmtu-lowered %" PRIu64
+		       "\n",
 		       i, c->packets, c->bursts, c->polls, c->sleeps, c->busy_cycles, c->forwarded,
-		       c->answered, c->neigh_held, c->neigh_flushed);
+		       c->answered, c->neigh_held, c->neigh_flushed, c->fragments, c->reassembled,
+		       c->fragmented, c->fragments_sent, c->icmp_errors, c->pmtu_lowered);
 		for (int r = 0; r < DP_REASON_N; r++) {
 			if (c->reason[r])
 				printf("reason %s %" PRIu64 "\n", dp_reason_name((enum dp_reason)r),

@@ -351,7 +351,8 @@ def test_what_is_not_for_a_listener_goes_to_the_kernel(lab):
     rows = [
         ("another port", udp4("203.0.113.10", APPLIANCE4, b"x", dport=5061), 0x0800),
         ("another address", udp4("203.0.113.10", "192.0.2.99", b"x"), 0x0800),
-        ("a later fragment", udp4("203.0.113.10", APPLIANCE4, b"x" * 24, frag=0x0001), 0x0800),
+        ("another address's fragment", udp4("203.0.113.10", "192.0.2.99", b"x" * 24, frag=0x0001), 0x0800),
+        ("another port's first fragment", udp4("203.0.113.10", APPLIANCE4, b"x" * 24, dport=5061, frag=0x2000), 0x0800),
         ("a broken header", udp4("203.0.113.10", "192.0.2.99", b"x", ip_checksum=1)[:25], 0x0800),
         ("no IP", b"\0" * 46, 0x88CC),
         ("a VLAN", b"\0\7" + b"\0" * 46, 0x8100),
