@@ -199,7 +199,8 @@ static int read_have(struct ctl_netlink *nl, unsigned int ifindex, struct have *
 
 /* ---- One request each */
 
-static int set_link(struct ctl_netlink *nl, unsigned int ifindex, uint16_t mtu)
+/* Its MTU the data plane has set, which knows what the netdev can take. */
+static int set_link(struct ctl_netlink *nl, unsigned int ifindex)
 {
 	union request rq;
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(&rq);
@@ -209,8 +210,6 @@ static int set_link(struct ctl_netlink *nl, unsigned int ifindex, uint16_t mtu)
 	m->ifi_index = (int)ifindex;
 	m->ifi_flags = IFF_UP;
 	m->ifi_change = IFF_UP;
-	if (mtu)
-		mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
 	return ctl_netlink_request(nl, nlh);
 }
 
@@ -405,7 +404,7 @@ int ctl_netdev_add(struct ctl_netlink *nl, unsigned int ifindex, const struct ct
 		   char *err)
 {
 	struct have h;
-	int ret = set_link(nl, ifindex, port->mtu);
+	int ret = set_link(nl, ifindex);
 
 	if (ret < 0)
 		return fail_netdev(nl, port, "set up", ret, err);

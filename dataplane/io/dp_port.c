@@ -254,6 +254,7 @@ static int open_exception(struct dp_port *p, unsigned int index, struct rte_memp
 	}
 	if (rte_eth_dev_set_mtu(p->exception.id, mtu) != 0)
 		dp_netdev_set_mtu(p->boot->name, mtu);
+	p->exception_mtu = mtu;
 	dp_netdev_set_mac(p->boot->name, p->dev.mac);
 	if (dp_ethdev_start(&p->exception, &params, f) != 0)
 		return -1;

@@ -19,10 +19,11 @@ struct dp_port {
 	struct dp_ethdev dev;       /* `open` only in the port that has it */
 	struct dp_ethdev exception; /* as many queues as dev */
 	uint16_t mtu;
-	uint16_t vlan;        /* 802.1Q tag of all that it sends and takes; 0: none */
-	uint16_t frame_max;   /* longest frame that may be given to dev */
-	unsigned int ifindex; /* of the exception netdev */
-	int claim;            /* on the netdev below dev, -1: none */
+	uint16_t exception_mtu; /* of the netdev at the start: less where it cannot take as much */
+	uint16_t vlan;          /* 802.1Q tag of all that it sends and takes; 0: none */
+	uint16_t frame_max;     /* longest frame that may be given to dev */
+	unsigned int ifindex;   /* of the exception netdev */
+	int claim;              /* on the netdev below dev, -1: none */
 };
 
 /**

@@ -219,7 +219,8 @@ static uint32_t mtu_of(const struct dp_tx *t, unsigned int port, const struct si
 	const struct dp_net_port *np = (const void *)((const uint8_t *)t->net + t->net->ports);
 	uint32_t mtu = t->ports[port].mtu, path = dp_pmtu_get(t->pmtu, to, t->now_us);
 
-	if (port < t->net->n_ports && np[port].mtu && np[port].mtu < mtu)
+	/* An operator may have lowered it, with `ip link`. */
+	if (port < t->net->n_ports && np[port].mtu && np[port].mtu < t->ports[port].exception_mtu)
 		mtu = np[port].mtu;
 	return path < mtu ? path : mtu;
 }

@@ -5,7 +5,8 @@ import socket
 import struct
 
 from lab import wait_for
-from rack import APPLIANCE4, APPLIANCE6, Rack
+from rack import APPLIANCE4, APPLIANCE6, ARM4, Rack
+from switch import Switch
 from test_dataplane import Alone, Wire, fold, udp4
 
 CALLER4, CALLER6 = "203.0.113.10", "2001:db8:113::10"
@@ -290,3 +291,97 @@ def test_a_smaller_mtu_on_the_way_is_learnt(lab):
     assert body_of(request) == pattern(900)
     stats = dp.stats()
     assert stats["fragmented"] == 1 and stats["pmtu-lowered"] == 1, stats
+
+
+def trunked(lab, client_vlan, server_vlan):
+    """A rack whose appliance has one device on a trunk: clients in one VLAN, servers in the other (None: untagged)."""
+    rack = Rack(lab)
+    rack.router.ip("link", "del", "to-lb")
+    switch = lab.ns("switch")
+    switch.sysctl("net.ipv6.conf.all.disable_ipv6", 1)  # it says nothing itself
+    switch.sysctl("net.ipv6.conf.default.disable_ipv6", 1)
+    lab.veth(switch, "trunk", rack.appliance_ns, "wire0")
+    lab.veth(rack.router, "to-lb", switch, "clients")
+    lab.veth(rack.router, "to-arm", switch, "servers")
+    rack.router.address("to-lb", "192.0.2.1/24", "2001:db8:2::1/64")
+    rack.router.ip("link", "set", "to-arm", "master", "servers")
+    rack.appliance_ns.sysctl("net.ipv6.conf.wire0.disable_ipv6", 1)
+    config = rack.config(rack.pair_config(extra=f'egress: [ "udp:{ARM4}:5060" ]\n'))
+    device = '    device: "net_af_xdp0,iface=wire0"\n'
+    second = f"  - name: net1\n{device}" + (f"    vlan: {server_vlan}\n" if server_vlan else "")
+    second += f"    addresses: [ {ARM4}/24 ]\nservices:\n"
+    config = config.replace(device, device + (f"    vlan: {client_vlan}\n" if client_vlan else ""))
+    return rack, Switch(switch, "trunk", {client_vlan: "clients", server_vlan: "servers"}), config.replace("services:\n", second)
+
+
+def test_vlans_are_ports_of_their_own(lab):
+    rack, switch, config = trunked(lab, 10, 20)
+    dp = Alone(lab, rack, config)
+    assert dp.drive()[0] == "running"
+    dp.ping(APPLIANCE4)  # ARP and ICMP: the kernel sees its VLAN's frames without their tag
+    dp.ping(APPLIANCE6)
+    dp.ping(ARM4, ns=rack.servers["a"])
+    phone, server = udp(rack.callers, CALLER4), udp(rack.servers["a"], SERVER4)
+    for size in (300, 4000, 30000):
+        round_trip(phone, server, APPLIANCE4, CALLER4, size)
+    stats = dp.stats()
+    assert stats["0 rx"] > 10 and stats["1 rx"] > 10 and stats["0 tx"] > 10 and stats["1 tx"] > 10, stats
+    assert set(switch.from_trunk) == {10, 20} and switch.dropped == 0, switch.from_trunk
+    # Another VLAN, or none: nobody's here.
+    mac = bytes.fromhex(rack.appliance_ns.exec("cat", "/sys/class/net/wire0/address").strip().replace(":", ""))
+    frame = mac + b"\2\0\0\0\0\7\x08\0" + udp4(CALLER4, APPLIANCE4, b"\r\n\r\n")
+    for vlan in (30, None):
+        before = dp.stats()
+        switch.tagged(frame, vlan)
+        wait_for("vlan-unknown", lambda: dp.stats().get("vlan-unknown", 0) > before.get("vlan-unknown", 0), timeout=5)
+        assert dp.stats().get("keepalive", 0) == 0
+    assert dp.stop() == 0
+
+
+def test_a_vlan_beside_untagged_frames(lab):
+    rack, switch, config = trunked(lab, None, 4094)
+    dp = Alone(lab, rack, config)
+    assert dp.drive()[0] == "running"
+    dp.ping(APPLIANCE4)
+    dp.ping(ARM4, ns=rack.servers["a"])
+    phone, server = udp(rack.callers, CALLER4), udp(rack.servers["a"], SERVER4)
+    round_trip(phone, server, APPLIANCE4, CALLER4, 2000)
+    assert set(switch.from_trunk) == {None, 4094} and switch.dropped == 0, switch.from_trunk
+
+
+def jumbo(lab, mtu, device):
+    """A rack with that MTU everywhere."""
+    rack = Rack(lab)
+    for ns in (rack.router, rack.appliance_ns, rack.callers, *rack.servers.values()):
+        for line in ns.ip("-o", "link").splitlines():
+            name = line.split(": ")[1].split("@")[0]
+            if name != "lo":
+                ns.ip("link", "set", name, "mtu", str(mtu))
+    config = rack.config().replace('"net_af_xdp0,iface=wire0"', f'"{device}"')
+    return rack, config.replace("    addresses: [ 192.0.2.10/24", f"    mtu: {mtu}\n    addresses: [ 192.0.2.10/24")
+
+
+def test_jumbo_frames(lab):
+    rack, config = jumbo(lab, 3000, "net_af_xdp0,iface=wire0")
+    dp = Alone(lab, rack, config)
+    assert dp.drive()[0] == "running", dp.process.output()
+    dp.ping()
+    phone, server = udp(rack.callers, CALLER4), udp(rack.servers["a"], SERVER4)
+    round_trip(phone, server, APPLIANCE4, CALLER4, 2100)
+    assert dp.stats()["fragments"] == 0 and dp.stats()["fragmented"] == 0, dp.stats()
+    round_trip(phone, server, APPLIANCE4, CALLER4, 9000)
+    assert dp.stats()["fragmented"] == 2, dp.stats()
+
+
+def test_jumbo_frames_of_9000_bytes(lab):
+    # What comes in fragments the kernel puts together before net_af_packet gets it: only whole ones are sent here.
+    rack, config = jumbo(lab, 9000, "net_af_packet0,iface=wire0,framesz=9216,blocksz=36864")
+    dp = Alone(lab, rack, config)
+    assert dp.drive()[0] == "running", dp.process.output()
+    dp.ping()
+    phone, server = udp(rack.callers, CALLER4), udp(rack.servers["a"], SERVER4)
+    round_trip(phone, server, APPLIANCE4, CALLER4, 8100)
+    assert dp.stats()["fragmented"] == 0, dp.stats()
+    phone.sendto(sip("INVITE", CALLER4, pattern(8620), "sip:b@example.com"), (APPLIANCE4, 5060))
+    assert body_of(server.recv(70000)) == pattern(8620)
+    assert dp.stats()["fragmented"] == 1, dp.stats()
