@@ -226,20 +226,20 @@ static uint32_t mtu_of(const struct dp_tx *t, unsigned int port, const struct si
 }
 
 /* Whether a packet can leave, and which way. Returns DP_REASON_N or why not. */
-static enum dp_reason way_out(const struct dp_tx *t, const struct steer_verdict *v,
-			      uint32_t payload_len, struct hop *h)
+static enum dp_reason way_out(const struct dp_tx *t, const struct dp_listener *from,
+			      const struct dp_endpoint *to, uint32_t payload_len, struct hop *h)
 {
-	uint32_t ip_len = dp_rewrite_ip_len(&v->to.ip, payload_len);
+	uint32_t ip_len = dp_rewrite_ip_len(&to->ip, payload_len);
 	enum dp_reason reason;
 
 	if (ip_len > UINT16_MAX)
 		return DP_REASON_NO_ROOM;
-	if (dp_ip_is_v4(&v->from->at.ip) != dp_ip_is_v4(&v->to.ip))
+	if (dp_ip_is_v4(&from->at.ip) != dp_ip_is_v4(&to->ip))
 		return DP_REASON_NO_ROUTE;
-	reason = find_hop(t, &v->to.ip, h);
+	reason = find_hop(t, &to->ip, h);
 	if (reason != DP_REASON_N)
 		return reason;
-	h->mtu = mtu_of(t, h->port, &v->to.ip);
+	h->mtu = mtu_of(t, h->port, &to->ip);
 	h->split = ip_len > h->mtu;
 	return h->mtu < DP_SPLIT_MTU_MIN ? DP_REASON_TOO_BIG : DP_REASON_N;
 }
@@ -291,14 +291,15 @@ static void leave_split(struct dp_tx *t, struct rte_mbuf *m, const struct hop *h
 }
 
 /* The payload is in place: headers, and off it goes, or waits. */
-static void finish(struct dp_tx *t, struct rte_mbuf *m, const struct dp_payload *pl,
-		   const struct dp_packet *p, const struct steer_verdict *v, const struct hop *h)
+static void finish(struct dp_tx *t, struct rte_mbuf *m, const struct dp_payload *pl, uint8_t tclass,
+		   const struct dp_listener *from, const struct dp_endpoint *to,
+		   const struct hop *h)
 {
 	struct dp_headers headers = {
-		.from = v->from->at,
-		.to = v->to,
+		.from = from->at,
+		.to = *to,
 		.ipv4_id = t->ipv4_id++,
-		.tclass = p->tclass,
+		.tclass = tclass,
 		.offload = t->ports[h->port].dev.tx_udp_sum && !pl->summed && !h->split,
 	};
 	struct dp_frame f = frame_of(m);
@@ -341,7 +342,7 @@ static void forward_large(struct dp_tx *t, struct rte_mbuf *m, const struct dp_p
 	sip_edits_apply(&v->edits, rte_pktmbuf_mtod_offset(m, const uint8_t *, p->payload_off),
 			p->payload_len, (uint8_t *)big->buf_addr + pl.off, len);
 	rte_pktmbuf_free(m);
-	finish(t, big, &pl, p, v, h);
+	finish(t, big, &pl, p->tclass, v->from, &v->to, h);
 }
 
 void dp_tx_forward(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,
@@ -349,7 +350,7 @@ void dp_tx_forward(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *
 {
 	struct hop h;
 	enum dp_reason reason =
-		way_out(t, v, (uint32_t)sip_edits_len(&v->edits, p->payload_len), &h);
+		way_out(t, v->from, &v->to, (uint32_t)sip_edits_len(&v->edits, p->payload_len), &h);
 	struct dp_frame f = frame_of(m);
 	struct dp_payload pl;
 
@@ -360,7 +361,7 @@ void dp_tx_forward(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *
 	if (dp_rewrite_payload(&f, p, &v->edits, t->scratch, &pl) != 0)
 		forward_large(t, m, p, v, &h);
 	else
-		finish(t, m, &pl, p, v, &h);
+		finish(t, m, &pl, p->tclass, v->from, &v->to, &h);
 }
 
 void dp_tx_answer(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,
@@ -368,7 +369,7 @@ void dp_tx_answer(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p
 {
 	struct dp_payload pl = { .off = DP_HEADERS_MAX, .len = v->answer_len };
 	struct hop h;
-	enum dp_reason reason = way_out(t, v, v->answer_len, &h);
+	enum dp_reason reason = way_out(t, v->from, &v->to, v->answer_len, &h);
 
 	if (reason == DP_REASON_N && pl.off + pl.len > m->buf_len) {
 		rte_pktmbuf_free(m);
@@ -383,5 +384,31 @@ void dp_tx_answer(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p
 		return;
 	}
 	memcpy((uint8_t *)m->buf_addr + pl.off, v->answer, v->answer_len);
-	finish(t, m, &pl, p, v, &h);
+	finish(t, m, &pl, p->tclass, v->from, &v->to, &h);
+}
+
+/* A buffer with room for headers and len bytes behind, or NULL. */
+static struct rte_mbuf *fresh(struct dp_tx *t, uint32_t len)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(t->pools.packets);
+
+	if (!m || DP_HEADERS_MAX + len <= m->buf_len)
+		return m;
+	rte_pktmbuf_free(m);
+	return large(t, len);
+}
+
+void dp_tx_send(struct dp_tx *t, const struct steer_send *out)
+{
+	struct dp_payload pl = { .off = DP_HEADERS_MAX, .len = out->len };
+	struct hop h;
+	enum dp_reason reason = way_out(t, out->from, &out->to, out->len, &h);
+	struct rte_mbuf *m = reason == DP_REASON_N ? fresh(t, out->len) : NULL;
+
+	if (!m) {
+		t->count->reason[reason == DP_REASON_N ? DP_REASON_NO_MBUF : reason]++;
+		return;
+	}
+	memcpy((uint8_t *)m->buf_addr + pl.off, out->buf, out->len);
+	finish(t, m, &pl, 0, out->from, &out->to, &h);
 }

@@ -74,6 +74,9 @@ void dp_tx_forward(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *
 void dp_tx_answer(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,
 		  const struct steer_verdict *v);
 
+/** Send a datagram that is no verdict on one that came in. Borrows its bytes. */
+void dp_tx_send(struct dp_tx *t, const struct steer_send *out);
+
 /** To the kernel, by the port's exception netdev, as it is. */
 void dp_tx_kernel(struct dp_tx *t, unsigned int port, struct rte_mbuf *m);
 

@@ -15,7 +15,8 @@
 #include "dataplane/io/dp_vlan.h"
 
 #define BURST        32
-#define TICK_US      10000 /* timers, heartbeat */
+#define TICK_US      10000 /* heartbeat, packets that wait for a next hop */
+#define STEER_US     1000  /* timers of requests in flight */
 #define LIMITED      4096  /* sources whose own answers are metered at a time */
 #define PREFETCH_LEN 128   /* headers and the start line */
 
@@ -41,6 +42,7 @@ struct dp_worker {
 	struct dp_vlans vlans[DP_MAX_PORTS]; /* of a source's device */
 	uint64_t now_us;
 	uint64_t ticked_us;
+	uint64_t steered_us;
 	uint32_t links; /* as last told to control */
 	struct dp_rest rest;
 	struct dp_special *special;
@@ -91,9 +93,16 @@ static void find_rest(struct dp_worker *w)
 	dp_rest_init(&w->rest, w->shared->region->boot.idle == DP_IDLE_POLL, ring, mbps);
 }
 
+static void send_from_steer(void *arg, const struct steer_send *out)
+{
+	struct dp_worker *w = arg;
+
+	dp_tx_send(&w->tx, out);
+}
+
 static int make_steer(struct dp_worker *w)
 {
-	const struct dp_region *r = w->shared->region;
+	struct dp_region *r = w->shared->region;
 	struct steer_params p = {
 		.worker = (uint16_t)w->index,
 		.n_records = r->boot.n_records,
@@ -105,6 +114,11 @@ static int make_steer(struct dp_worker *w)
 		.members = w->block->members,
 		.events = &w->block->events,
 		.pair_words = r->pair_words,
+		.store_size = (uint64_t)r->boot.store_mb << 20,
+		.word_downs = &r->word_downs,
+		.pair_trials = r->pair_trials,
+		.send = send_from_steer,
+		.send_arg = w,
 	};
 
 	w->steer = steer_new(&p);
@@ -279,8 +293,6 @@ static void handle_burst(struct dp_worker *w, const struct source *s, struct rte
 			rte_pktmbuf_linearize(m[i]);
 	}
 	classify_burst(w, m, n);
-	if (cfg)
-		steer_begin(w->steer, cfg, w->now_us);
 	for (uint16_t i = 0; i < n; i++) {
 		const struct dp_packet *p = &w->packets[i];
 		const struct dp_listener *l = NULL;
@@ -381,11 +393,14 @@ static void tell_links(struct dp_worker *w)
 
 static void tick(struct dp_worker *w)
 {
+	if (w->now_us - w->steered_us >= STEER_US) {
+		w->steered_us = w->now_us;
+		steer_tick(w->steer, w->now_us);
+	}
 	if (w->now_us - w->ticked_us < TICK_US)
 		return;
 	w->ticked_us = w->now_us;
 	atomic_store_explicit(&w->block->heartbeat_ns, w->now_us * 1000, memory_order_relaxed);
-	steer_tick(w->steer, w->now_us);
 	dp_hold_tick(w->tx.hold, w->now_us);
 	dp_special_tick(w->special, w->now_us);
 	if (w->index == 0)
@@ -402,6 +417,8 @@ static void begin_round(struct dp_worker *w)
 	w->tx.net = w->view.net;
 	if (changed && w->view.net)
 		dp_hold_flush(w->tx.hold, w->view.net);
+	if (w->view.cfg)
+		steer_begin(w->steer, w->view.cfg, w->now_us);
 	tick(w);
 }
 

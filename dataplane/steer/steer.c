@@ -9,9 +9,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/steer/steer_internal.h"
+#include "dataplane/steer/steer_flight.h"
 
-#define TICK_BUDGET 16384 /* records that one tick removes at most */
+#define TICK_BUDGET 2048 /* records that one tick removes at most: 0.1 ms */
+
+/* What requests in flight need. Without records or a way to send there are none. */
+static bool init_flights(struct steer *s)
+{
+	if (!s->records || !s->p.send)
+		return true;
+	s->peers = calloc(DP_MAX_MEMBERS, sizeof(*s->peers));
+	if (s->p.word_downs)
+		s->scan.downs = atomic_load_explicit(s->p.word_downs, memory_order_relaxed);
+	if (s->p.store_size) {
+		s->store = steer_store_new(s->p.store_size);
+		s->replay = steer_replay_new();
+		if (!s->store || !s->replay)
+			return false;
+		s->p.counters->store_size = steer_store_use(s->store).size;
+	}
+	return s->peers != NULL;
+}
 
 struct steer *steer_new(const struct steer_params *p)
 {
@@ -25,10 +43,11 @@ struct steer *steer_new(const struct steer_params *p)
 	s->limits = steer_limits_new(p->n_limits ? p->n_limits : 1);
 	if (p->n_records)
 		s->records = steer_records_new(
-			p->n_records, hold_us > STEER_TIMER_C_US ? hold_us : STEER_TIMER_C_US);
+			p->n_records, hold_us > STEER_HOLD_MAX_US ? hold_us : STEER_HOLD_MAX_US);
 	if (p->n_challenges)
 		s->challenges = steer_records_new(p->n_challenges, STEER_CHALLENGE_US);
-	if (!s->limits || (p->n_records && !s->records) || (p->n_challenges && !s->challenges)) {
+	if (!s->limits || (p->n_records && !s->records) || (p->n_challenges && !s->challenges)
+	    || !init_flights(s)) {
 		steer_free(s);
 		return NULL;
 	}
@@ -42,6 +61,9 @@ void steer_free(struct steer *s)
 	steer_records_free(s->records);
 	steer_records_free(s->challenges);
 	steer_limits_free(s->limits);
+	steer_store_free(s->store);
+	steer_replay_free(s->replay);
+	free(s->peers);
 	free(s);
 }
 
@@ -49,11 +71,27 @@ void steer_begin(struct steer *s, const struct dp_cfg *cfg, uint64_t now_us)
 {
 	s->cfg = cfg;
 	s->now_us = now_us;
+	if (s->store)
+		steer_scan_run(s);
+}
+
+static void count_use(struct steer *s)
+{
+	struct steer_store_use use = steer_store_use(s->store);
+
+	s->p.counters->store_used = use.used;
+	s->p.counters->copies_in_use = use.flights;
+	s->p.counters->contexts_in_use = use.contexts;
 }
 
 void steer_tick(struct steer *s, uint64_t now_us)
 {
 	s->now_us = now_us;
+	if (s->store && s->cfg) {
+		steer_scan_run(s);
+		steer_timer_run(s);
+		count_use(s);
+	}
 	if (s->records) {
 		steer_records_tick(s->records, now_us, TICK_BUDGET);
 		s->p.counters->records_in_use = steer_records_in_use(s->records);
@@ -72,20 +110,25 @@ void steer_drop(struct steer_ctx *c, enum dp_reason reason, const char *why)
 	c->v->action = STEER_DROP;
 	c->v->reason = (uint8_t)reason;
 	c->v->why = why;
-	c->s->p.counters->reason[reason]++;
+	if (!c->way) /* a copy is no datagram that came in */
+		c->s->p.counters->reason[reason]++;
 }
 
-void steer_event(struct steer *s, enum dp_event_type type, uint32_t member, uint32_t value)
+void steer_event(struct steer *s, enum dp_event_type type, uint32_t member, uint32_t value,
+		 uint64_t id)
 {
 	struct dp_event ev = {
 		.time_ns = s->now_us * 1000,
 		.type = type,
 		.member = member,
 		.value = value,
+		.id = id,
 	};
 
-	if (s->p.events)
-		dp_event_put(s->p.events, &ev);
+	if (!s->p.events || (s->peers && !steer_peer_tell(&s->peers[member], type, s->now_us)))
+		return;
+	dp_event_put(s->p.events, &ev);
+	s->p.counters->events++;
 }
 
 /* xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016). */
@@ -110,7 +153,7 @@ char *steer_text(struct steer_verdict *v, size_t n)
 	return p;
 }
 
-static void verdict_init(struct steer_verdict *v)
+void steer_verdict_init(struct steer_verdict *v)
 {
 	v->action = STEER_DROP;
 	v->reason = DP_REASON_N;
@@ -190,11 +233,12 @@ void steer_message(struct steer *s, const struct steer_in *in, struct steer_verd
 		.v = v,
 		.m = &s->msg,
 		.service = dp_cfg_service(s->cfg, in->listener->service),
+		.cause = DP_RESCUE_N,
 	};
 	bool members = only_members(in->listener);
 	enum sip_result result;
 
-	verdict_init(v);
+	steer_verdict_init(v);
 	if (is_keepalive(in->buf, in->len)) {
 		steer_drop(&c, DP_REASON_KEEPALIVE, "keep-alive");
 		return;

@@ -86,7 +86,9 @@ struct steer_verdict {
 };
 
 /**
- * The snapshot and time of the burst to come. Call once per burst, before its messages.
+ * The snapshot and time of the burst to come. Call once per burst, before its messages, and
+ * whenever the snapshot changes, before the next steer_tick(). May send a bounded number of
+ * requests that have to leave a member.
  * @param cfg     Borrowed until the next call.
  * @param now_us  Monotonic microseconds.
  */
@@ -98,8 +100,16 @@ void steer_begin(struct steer *s, const struct dp_cfg *cfg, uint64_t now_us);
  */
 void steer_message(struct steer *s, const struct steer_in *in, struct steer_verdict *v);
 
-/** Expire records. Call at least every 100 ms of now_us; bounded work per call. */
+/**
+ * Timers of requests in flight, expiry of records. Call every millisecond or so of now_us, at least
+ * every 10 ms, with the snapshot of the last steer_begin() still there; bounded work per call: at
+ * most 64 requests by their timers, and 64 more in each millisecond of members that went down.
+ */
 void steer_tick(struct steer *s, uint64_t now_us);
+
+/** A member's connection has failed: what is open there is rescued, a bounded number at each call
+ * of steer_begin() and steer_tick(). */
+void steer_stream_failed(struct steer *s, uint32_t member);
 
 /** An ICMP or ICMPv6 error that quotes a datagram from one of our listeners. */
 struct steer_icmp {

@@ -23,7 +23,7 @@ bool steer_source_answerable(const struct steer_ctx *c)
 
 /* Where an answer goes: the source, by its port when that was asked for, and for clients always; a
  * member's sent-by port otherwise (RFC 3261 18.2.2, RFC 3581 4). */
-static struct dp_endpoint answer_to(const struct steer_ctx *c)
+struct dp_endpoint steer_answer_to(const struct steer_ctx *c)
 {
 	const struct sip_via *via = &c->m->via;
 	struct dp_endpoint to = c->in->src;
@@ -38,7 +38,8 @@ static struct dp_endpoint answer_to(const struct steer_ctx *c)
 	return to;
 }
 
-static int build(struct steer_ctx *c, unsigned int status, const char *phrase, const char *headers)
+int steer_answer_build(const struct steer_ctx *c, unsigned int status, const char *phrase,
+		       const char *headers, uint8_t *out, size_t out_size)
 {
 	char tag[STEER_TO_TAG_LEN + 1], ip[46 + 1];
 	struct sip_response_opts opts = {
@@ -51,7 +52,7 @@ static int build(struct steer_ctx *c, unsigned int status, const char *phrase, c
 
 	ip[dp_ip_format(&c->in->src.ip, ip)] = '\0';
 	steer_to_tag(&c->cfg->secrets[0], c->m, tag);
-	return sip_build_response(c->v->answer, sizeof(c->v->answer), c->m, status, &opts);
+	return sip_build_response(out, out_size, c->m, status, &opts);
 }
 
 void steer_answer(struct steer_ctx *c, unsigned int status, const char *phrase, const char *headers,
@@ -60,6 +61,8 @@ void steer_answer(struct steer_ctx *c, unsigned int status, const char *phrase, 
 	struct steer_verdict *v = c->v;
 	int len;
 
+	if (c->way) /* a copy that cannot be sent any more is not answered for that */
+		return;
 	if (c->m->method == SIP_METHOD_ACK) { /* RFC 3261 17: nothing answers an ACK */
 		steer_drop(c, reason == DP_REASON_N ? DP_REASON_REQ_ACK_UNROUTABLE : reason, why);
 		return;
@@ -68,12 +71,13 @@ void steer_answer(struct steer_ctx *c, unsigned int status, const char *phrase, 
 		steer_drop(c, DP_REASON_ANSWER_FORBIDDEN, why);
 		return;
 	}
-	if (!steer_limits_take(c->s->limits, &c->in->src.ip, c->service->answers_per_s,
-			       c->s->now_us)) {
+	if (!c->owed
+	    && !steer_limits_take(c->s->limits, &c->in->src.ip, c->service->answers_per_s,
+				  c->s->now_us)) {
 		steer_drop(c, DP_REASON_ANSWER_LIMITED, why);
 		return;
 	}
-	len = build(c, status, phrase, headers);
+	len = steer_answer_build(c, status, phrase, headers, v->answer, sizeof(v->answer));
 	if (len < 0) {
 		steer_drop(c, DP_REASON_SIP_MALFORMED, "no answer can be built");
 		return;
@@ -87,7 +91,7 @@ void steer_answer(struct steer_ctx *c, unsigned int status, const char *phrase, 
 	v->status = (uint16_t)status;
 	v->answer_len = (uint16_t)len;
 	v->from = c->in->listener;
-	v->to = answer_to(c);
+	v->to = steer_answer_to(c);
 	v->why = why;
 	c->s->p.counters->answered++;
 }

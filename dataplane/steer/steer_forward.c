@@ -4,7 +4,7 @@
  *
  * All text goes into the verdict; nothing is formatted but hex tokens and two small numbers.
  */
-#include "dataplane/steer/steer_internal.h"
+#include "dataplane/steer/steer_flight.h"
 
 #include <errno.h>
 #include <string.h>
@@ -39,7 +39,8 @@ void steer_forward(struct steer_ctx *c, const struct dp_listener *from,
 	c->v->from = from;
 	c->v->to = *to;
 	c->v->member = member;
-	c->s->p.counters->forwarded++;
+	if (!c->way)
+		c->s->p.counters->forwarded++;
 }
 
 static char *put_hostport(const struct steer_ctx *c, char *p, const struct dp_listener *l)
@@ -286,7 +287,7 @@ void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop)
 {
 	int e;
 
-	if (!c->source)
+	if (!c->source && !c->way)
 		steer_transaction_record(c, hop);
 	e = steer_trim_edit(c);
 	if (e == 0)
@@ -302,6 +303,13 @@ void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop)
 		return;
 	}
 	steer_forward(c, hop->from, &hop->to, member_of(c, hop));
-	if (c->v->action == STEER_FORWARD)
-		count(c, hop);
+	if (c->v->action != STEER_FORWARD)
+		return;
+	count(c, hop);
+	if (c->way)
+		return;
+	if (c->is_trial)
+		steer_trial_sent(c, hop);
+	if (hop->to_member && c->t.record)
+		steer_flight_sent(c, hop);
 }

@@ -1,63 +1,117 @@
 /*
- * ICMP errors: whether they are about a request that we sent to a member, which only what they
- * quote can prove. A quote is a message without its end, and is read as far as it goes.
+ * ICMP errors about what we sent. Anyone can send them; only one that quotes a branch whose tag
+ * fits its transaction, and that names the member at the quoted destination, says something about
+ * that member. Anything else is a hint to control, seldom enough to be harmless.
  */
-#include "dataplane/steer/steer_internal.h"
+#include "dataplane/steer/steer_flight.h"
 
-/* RFC 3261 18.4 with RFC 1122 3.2.2.1 and RFC 4443 3.1: the codes that say that nobody is there. */
-static bool is_unreachable(const struct steer_icmp *in)
+#include <string.h>
+
+#define HINT_EVERY_US 50000 /* unproven errors that control hears of */
+
+/* RFC 3261 18.4: host, network, port or protocol unreachable; not too big, not quench. Source
+ * route failed, and what policy forbids, are as they were. */
+static bool counts(const struct steer_icmp *in)
 {
-	const uint32_t v4 = 1u << 0 | 1u << 1 | 1u << 2 | 1u << 3 | 1u << 6 | 1u << 7 | 1u << 9
-			    | 1u << 10 | 1u << 13;
-
 	if (in->v6)
-		return in->type == 1 || (in->type == 4 && in->code == 1);
-	return in->type == 3 && in->code < 32 && (v4 >> in->code & 1);
+		return in->type == 1 && (in->code == 0 || in->code == 3 || in->code == 4);
+	if (in->type != 3)
+		return false;
+	return in->code <= 3 || in->code == 6 || in->code == 7 || in->code == 11 || in->code == 12;
 }
 
-/* The branch of our Via on top, when its tag fits the transaction in the Via below. */
-static bool read_branch(const struct steer *s, const struct sip_msg *m, struct steer_branch *b)
+/* What the quoted request says. */
+struct quote {
+	struct steer_branch branch;
+	uint64_t mac;
+	uint32_t member;
+	bool read; /* the top Via is ours in form */
+};
+
+/* Whether enough was quoted of a request of an RFC 2543 client, which takes more than its Via. */
+static bool is_whole(const struct sip_msg *m)
 {
+	const unsigned int need = SIP_DECODED_FROM | SIP_DECODED_CALL_ID | SIP_DECODED_CSEQ;
+
+	return (m->decoded & need) == need;
+}
+
+static bool prove(struct steer_ctx *c, struct quote *q)
+{
+	const struct sip_msg *m = c->m;
 	struct sip_via_iter it;
-	struct sip_via next;
+	struct sip_via below;
 
-	if (!m->is_request || !sip_msg_hdr(m, SIP_HDR_VIA)
-	    || steer_branch_read(sip_at(m, m->via.branch), m->via.branch.len, b) < 0)
+	if (!m->is_request || !(m->decoded & SIP_DECODED_VIA) || !sip_msg_has(m, SIP_HDR_VIA)
+	    || !steer_own_listener(c, m->via.host, m->via.port)
+	    || steer_branch_read(sip_at(m, m->via.branch), m->via.branch.len, &q->branch) < 0)
 		return false;
+	q->read = true;
 	steer_lower_vias(&it, m);
-	if (sip_via_iter_next(&it, &next) <= 0)
+	if (sip_via_iter_next(&it, &below) <= 0)
 		return false;
-	for (uint32_t i = 0; i < s->cfg->n_secrets; i++) {
-		const struct dp_secret *key = &s->cfg->secrets[i];
+	if (!steer_is_rfc3261_branch(m, below.branch) && !is_whole(m))
+		return false;
+	for (uint32_t i = 0; i < c->cfg->n_secrets; i++) {
+		const struct dp_secret *key = &c->cfg->secrets[i];
 
-		if (steer_branch_tag(key, b, steer_transaction_mac(key, m, &next)) == b->tag)
+		q->mac = steer_transaction_mac(key, m, &below);
+		if (steer_branch_tag(key, &q->branch, q->mac) == q->branch.tag)
 			return true;
 	}
 	return false;
 }
 
+/* The request on the branch that did not arrive goes on to the next member. */
+static void rescue(struct steer *s, const struct quote *q)
+{
+	struct steer_record *rec;
+	struct steer_flight *f;
+
+	if (!s->store || q->branch.owner != s->p.worker)
+		return;
+	rec = steer_records_find(s->records, q->mac, s->now_us);
+	f = rec ? steer_flight_of(s, rec) : NULL;
+	if (f && rec->attempt == q->branch.attempt
+	    && !(f->flags & (STEER_FLIGHT_ANSWERED | STEER_FLIGHT_DONE))
+	    && !(rec->flags & (STEER_RECORD_PROVISIONAL | STEER_RECORD_CANCELLED)))
+		steer_flight_move(s, f, DP_RESCUE_ICMP);
+}
+
+static void hint(struct steer *s, uint32_t member, uint8_t method)
+{
+	if (s->now_us - s->hint_us < HINT_EVERY_US)
+		return;
+	s->hint_us = s->now_us;
+	steer_event(s, DP_EVENT_UNANSWERED, member, method, 0);
+}
+
 bool steer_icmp(struct steer *s, const struct steer_icmp *in)
 {
-	struct steer_branch b;
+	struct quote q = { 0 };
+	struct steer_in quoted = { .buf = in->quote, .len = in->quote_len };
+	struct steer_ctx c = { .s = s, .cfg = s->cfg, .in = &quoted, .m = &s->msg };
 	const struct dp_member *m;
 	uint16_t pair;
-	struct dp_event ev = {
-		.time_ns = s->now_us * 1000,
-		.type = DP_EVENT_ICMP,
-		.value = (uint32_t)in->type << 8 | in->code,
-	};
+	bool proven;
 
+	quoted.listener = s->cfg ? dp_cfg_listener_at(s->cfg, &in->from) : NULL;
+	m = quoted.listener ? dp_cfg_member_at(s->cfg, &in->to, &pair) : NULL;
+	if (!m)
+		return false;
+	q.member = (uint32_t)pair * DP_PAIR_MEMBERS + m->slot;
+	/* It is cut off somewhere: what stands before that is good. */
 	sip_msg_parse(&s->msg, in->quote, in->quote_len);
-	if (!read_branch(s, &s->msg, &b) || b.outward)
+	proven = prove(&c, &q) && q.branch.member == m->key && !q.branch.outward;
+	if (!counts(in))
+		return proven;
+	if (!proven) {
+		hint(s, q.member, s->msg.is_request ? s->msg.method : SIP_METHOD_OTHER);
 		return false;
-	m = dp_cfg_member_at(s->cfg, &in->to, &pair);
-	if (!m || m->key != b.member)
-		return false;
-	if (is_unreachable(in) && s->p.events) {
-		ev.member = (uint32_t)pair * DP_PAIR_MEMBERS + m->slot;
-		ev.id = b.tag;
-		dp_event_put(s->p.events, &ev);
-		s->p.counters->events++;
 	}
+	if (s->p.members)
+		s->p.members[q.member].icmp++;
+	steer_event(s, DP_EVENT_ICMP, q.member, (uint32_t)in->type << 8 | in->code, q.branch.tag);
+	rescue(s, &q);
 	return true;
 }

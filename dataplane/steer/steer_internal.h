@@ -12,19 +12,39 @@
 #include "dataplane/dp_region.h"
 #include "dataplane/steer/steer.h"
 #include "dataplane/steer/steer_limit.h"
+#include "dataplane/steer/steer_peer.h"
 #include "dataplane/steer/steer_record.h"
+#include "dataplane/steer/steer_store.h"
 #include "dataplane/steer/steer_token.h"
 
 #define STEER_NO_MEMBER UINT32_MAX
 
-#define STEER_T1_64_US     (32ull * 1000 * 1000)  /* 64*T1, RFC 3261 17.1.1.1 */
-#define STEER_TIMER_C_US   (181ull * 1000 * 1000) /* more than 3 minutes, RFC 3261 16.6 item 11 */
-#define STEER_CHALLENGE_US (10ull * 1000 * 1000)
+#define STEER_T1_US      500000u                /* RFC 3261 17.1.1.1 */
+#define STEER_T2_US      4000000u               /* 17.1.2.2 */
+#define STEER_T1_64_US   (32ull * 1000 * 1000)  /* 64*T1, RFC 3261 17.1.1.1 */
+#define STEER_TIMER_C_US (181ull * 1000 * 1000) /* more than 3 minutes, RFC 3261 16.6 item 11 */
+/* A record outlives its flight, whose end is noticed some milliseconds late. */
+#define STEER_HOLD_SLACK_US (2ull * 1000 * 1000)
+#define STEER_HOLD_MAX_US   (STEER_TIMER_C_US + STEER_T1_64_US + STEER_HOLD_SLACK_US)
+#define STEER_CHALLENGE_US  (10ull * 1000 * 1000)
 
 #define STEER_SIP_PORT 5060 /* RFC 3261 19.1.2 */
 
 /* Bytes of UDP payload that fit an IPv4 datagram. */
 #define STEER_DATAGRAM_MAX (65535 - 20 - 8)
+
+/* Where a scan of the flights stands: all that lie on members that are down, or whose stream has
+ * failed, are looked for, a few at a time. */
+struct steer_scan {
+	uint64_t downs; /* word_downs as last seen */
+	uint64_t at_us; /* last looked */
+	uint32_t next;  /* flight */
+	uint32_t left;  /* to be looked at */
+	uint32_t n_streams;
+	uint32_t streams[8]; /* members whose stream has failed */
+};
+
+struct steer_replay; /* steer_replay.c */
 
 struct steer {
 	struct steer_params p;
@@ -34,6 +54,11 @@ struct steer {
 	struct steer_records *records;    /* NULL: none are kept */
 	struct steer_records *challenges; /* NULL: none are kept */
 	struct steer_limits *limits;
+	struct steer_peer *peers;    /* DP_MAX_MEMBERS; NULL: nothing is in flight here */
+	struct steer_store *store;   /* NULL: no copies are kept */
+	struct steer_replay *replay; /* with a store */
+	struct steer_scan scan;
+	uint64_t hint_us; /* last unproven ICMP error that was passed on */
 	struct sip_msg msg;
 };
 
@@ -69,6 +94,13 @@ struct steer_transaction {
 	bool taken; /* the key has a record, but of a request that this one does not belong to */
 };
 
+/** A branch that a message is made for anew. */
+struct steer_way {
+	uint32_t member;
+	uint32_t listener; /* key of the one that it was sent from, 0: not yet */
+	uint8_t attempt;
+};
+
 /** Context of one message. */
 struct steer_ctx {
 	struct steer *s;
@@ -84,6 +116,23 @@ struct steer_ctx {
 	bool came_back; /* it went the other way with the same Request-URI and Route */
 	struct steer_routes routes;
 	struct steer_transaction t;
+	const struct steer_way *way; /* a copy is made anew, for this branch; NULL: as received */
+	bool owed;                   /* an answer that no limit may hold back */
+	bool is_trial;               /* of signal failback: this one, and its number */
+	uint32_t trial;
+	enum dp_rescue cause; /* why it goes to another member; DP_RESCUE_N: it does not */
+};
+
+/** What is known of a response. */
+struct steer_resp {
+	struct steer_branch branch;
+	const struct dp_secret *secret; /* that signed it */
+	uint64_t mac;                   /* transaction, under that key */
+	struct sip_via next;            /* the Via below ours */
+	struct steer_record *record;
+	uint32_t member; /* number of the member that sent it, STEER_NO_MEMBER: not known */
+	struct dp_endpoint to;
+	const struct dp_listener *from;
 };
 
 /** Where a request goes. */
@@ -99,8 +148,11 @@ struct steer_hop {
 };
 
 /* steer.c */
+void steer_verdict_init(struct steer_verdict *v);
 void steer_drop(struct steer_ctx *c, enum dp_reason reason, const char *why);
-void steer_event(struct steer *s, enum dp_event_type type, uint32_t member, uint32_t value);
+/** Tell control about a member; metered. */
+void steer_event(struct steer *s, enum dp_event_type type, uint32_t member, uint32_t value,
+		 uint64_t id);
 /** Uniform in [0, n): for jitter only. */
 uint32_t steer_random(struct steer *s, uint32_t n);
 /** Room for n bytes of text that live as long as the verdict, or NULL. */
@@ -147,6 +199,8 @@ int steer_uri_endpoint(const struct steer_ctx *c, const struct sip_uri *u, bool 
 /* steer_transaction.c */
 /** Walks the Vias below the top one. */
 void steer_lower_vias(struct sip_via_iter *it, const struct sip_msg *m);
+/** Whether a branch identifies a transaction (RFC 3261 8.1.1.7). */
+bool steer_is_rfc3261_branch(const struct sip_msg *m, struct sip_span branch);
 uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg *m,
 			       const struct sip_via *via);
 uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m);
@@ -169,6 +223,8 @@ int steer_routes_edit(struct steer_ctx *c);
 
 /* steer_request.c */
 void steer_request(struct steer_ctx *c);
+/** Steer the copy of a client's request, which has passed the checks, for the branch c->way. */
+void steer_request_again(struct steer_ctx *c);
 
 /* steer_inward.c, steer_outward.c: where a client's and a member's request goes. */
 bool steer_inward(struct steer_ctx *c, struct steer_hop *hop);
@@ -190,6 +246,13 @@ bool steer_choose_member(struct steer_ctx *c, struct steer_hop *hop, const struc
 /** A member named by a hop, or the active twin when it is down. */
 const struct dp_member *steer_twin_if_down(const struct steer_ctx *c, const struct dp_pair *p,
 					   const struct dp_member *m);
+/**
+ * The next member for a request in flight: the active one, then by priority; not one of `tried`
+ * (slots), down, draining outside a dialog, or that does not serve the method. again: one that was
+ * tried will do when there is no other.
+ */
+const struct dp_member *steer_next_member(const struct dp_pair *pair, uint64_t word, uint8_t method,
+					  bool in_dialog, uint16_t tried, bool again);
 /** Sends hop to a member: address, local listener. */
 bool steer_hop_to_member(struct steer_ctx *c, struct steer_hop *hop, const struct dp_pair *pair,
 			 const struct dp_member *m);
@@ -212,6 +275,10 @@ int steer_via_target(const struct steer_ctx *c, const struct sip_via *via, bool 
 /** Answer a request, or, when that is not allowed, drop it. headers, phrase: NULL or text. */
 void steer_answer(struct steer_ctx *c, unsigned int status, const char *phrase, const char *headers,
 		  enum dp_reason reason, const char *why);
+/** Bytes of an answer, and where it goes. @return its length or negative errno. */
+int steer_answer_build(const struct steer_ctx *c, unsigned int status, const char *phrase,
+		       const char *headers, uint8_t *out, size_t out_size);
+struct dp_endpoint steer_answer_to(const struct steer_ctx *c);
 /** Answer with what stands for 503 in this service, and Retry-After. */
 void steer_answer_503(struct steer_ctx *c, unsigned int status, const char *why);
 /** A request that did not parse. */

@@ -5,7 +5,7 @@
  *
  * The pair's word is loaded once per message.
  */
-#include "dataplane/steer/steer_internal.h"
+#include "dataplane/steer/steer_flight.h"
 
 #include <string.h>
 
@@ -74,16 +74,51 @@ bool steer_hop_to_member(struct steer_ctx *c, struct steer_hop *hop, const struc
 	return false;
 }
 
+const struct dp_member *steer_next_member(const struct dp_pair *pair, uint64_t word, uint8_t method,
+					  bool in_dialog, uint16_t tried, bool again)
+{
+	const struct dp_member *m, *active = steer_active(pair, word), *second = NULL;
+
+	for (unsigned int i = 0; i <= pair->n_members; i++) {
+		m = i == 0 ? active : &pair->members[pair->order[i - 1]];
+		if (!m || !m->valid || is_down(word, m) || m->at.port == 0
+		    || (!in_dialog
+			&& (dp_word_draining(word, m->slot) || !(m->methods >> method & 1))))
+			continue;
+		if (!(tried >> m->slot & 1))
+			return m;
+		if (!second)
+			second = m;
+	}
+	return again ? second : NULL;
+}
+
 /* What follows a record leaves from where its request left: our Via is to be the same. */
 static void keep_listener(const struct steer_ctx *c, struct steer_hop *hop)
 {
+	uint32_t key = c->way ? c->way->listener : c->t.record->listener;
 	const struct dp_listener *l;
 
-	if (hop->from->key == c->t.record->listener)
+	if (hop->from->key == key)
 		return;
-	l = dp_cfg_listener_by_key(c->cfg, c->t.record->listener);
+	l = dp_cfg_listener_by_key(c->cfg, key);
 	if (l && dp_ip_is_v4(&l->at.ip) == dp_ip_is_v4(&hop->to.ip))
 		hop->from = l;
+}
+
+/* The member has died. An ACK is for it alone; so is what we send again ourselves, unless its twin
+ * knows the transaction. */
+static const struct dp_member *twin_of_dead(struct steer_ctx *c, const struct dp_pair *pair,
+					    const struct dp_member *m, uint64_t word)
+{
+	const struct dp_member *active = steer_active(pair, word);
+
+	if (!is_down(word, m) || !active || c->m->method == SIP_METHOD_ACK
+	    || (c->way && !(pair->flags & DP_PAIR_SHARES_TRANSACTIONS)))
+		return m;
+	if (active != m)
+		c->v->why = "the member of its transaction is down: the active one";
+	return active;
 }
 
 /* A request whose member has already been chosen: CANCEL, the ACK of a non-2xx and
@@ -92,29 +127,28 @@ static const struct dp_member *recorded(struct steer_ctx *c, struct steer_hop *h
 					const struct dp_pair *pair, uint64_t word)
 {
 	struct steer_record *r = c->t.record;
-	const struct dp_member *m, *active;
+	const struct dp_member *m, *next;
+	struct steer_way way;
 
-	if (!r || r->member == STEER_NO_MEMBER
-	    || r->member / DP_PAIR_MEMBERS != dp_cfg_pair_number(c->cfg, pair))
+	if (!r)
 		return NULL;
-	m = &pair->members[r->member % DP_PAIR_MEMBERS];
+	way = c->way ? *c->way : (struct steer_way){ r->member, r->listener, r->attempt };
+	if (way.member == STEER_NO_MEMBER
+	    || way.member / DP_PAIR_MEMBERS != dp_cfg_pair_number(c->cfg, pair))
+		return NULL;
+	m = &pair->members[way.member % DP_PAIR_MEMBERS];
 	if (!m->valid)
 		return NULL;
 	hop->member = m;
-	hop->attempt = r->attempt;
+	hop->attempt = way.attempt;
 	c->v->why = "the record of its transaction";
-	active = steer_active(pair, word);
-	if (!is_down(word, m) || !active || active == m || c->m->method == SIP_METHOD_ACK)
-		return m;
-	/* The member has died. What has had a provisional, and every CANCEL, keeps its branch, and
-	 * only the next hop changes; any other retransmission starts anew at the active member. */
-	if (c->m->method != SIP_METHOD_CANCEL && !(r->flags & STEER_RECORD_PROVISIONAL)
-	    && r->state == STEER_RECORD_OPEN && r->attempt < 15) {
-		hop->member = active;
+	next = c->way ? NULL : steer_flight_resend(c, pair, m, word);
+	if (next) {
+		hop->member = next;
 		hop->attempt++;
+		return next;
 	}
-	c->v->why = "the member of its transaction is down: the active one";
-	return active;
+	return twin_of_dead(c, pair, m, word);
 }
 
 /* Whether a member may be given this request other than as the active one. */
@@ -144,6 +178,11 @@ static const struct dp_member *choose(struct steer_ctx *c, const struct dp_pair 
 	if (!named && m && may_have(c, word, m)) {
 		c->v->why = "the cookie of its dialog";
 		return m;
+	}
+	if (!named && !m && word & DP_WORD_TRIAL) {
+		m = steer_trial(c, pair, word);
+		if (m)
+			return m;
 	}
 	c->v->why = named || m ? "the named member is not to be used: the active one"
 			       : "the active member";

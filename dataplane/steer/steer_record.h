@@ -23,21 +23,30 @@ enum steer_record_state {
 
 enum steer_record_flags {
 	STEER_RECORD_PROVISIONAL = 1, /* a provisional other than 100 has passed */
+	STEER_RECORD_HEARD = 2,       /* the branch in use has had a response of any kind */
+	STEER_RECORD_DOUBTED = 4,     /* control has been told that it is unanswered */
+	STEER_RECORD_JUDGED = 8,      /* counted for its first member */
+	STEER_RECORD_CANCELLED = 16,  /* a CANCEL was answered here */
+	STEER_RECORD_TRIAL = 32,      /* of signal failback, not decided yet */
 };
 
 /** One record; the caller reads and writes its fields between find and the next call. */
 struct steer_record {
 	uint64_t key;        /* transaction MAC, or Call-ID MAC; not 0 */
 	uint64_t expires_us; /* of the worker's clock */
-	uint32_t member;     /* member number */
+	uint32_t member;     /* member number of the branch in use */
 	uint32_t listener;   /* key of the listener that the request was sent from */
 	uint32_t loop;       /* loop hash in its branch */
 	uint8_t attempt;
 	uint8_t state; /* enum steer_record_state */
-	uint8_t outward;
 	uint8_t method;
-	uint64_t client; /* mixed endpoint of the client that sent the request */
-	uint64_t flags;  /* set of enum steer_record_flags */
+	uint8_t sends;    /* on the branch in use */
+	uint64_t client;  /* mixed endpoint of the client that sent the request */
+	uint16_t flags;   /* set of enum steer_record_flags */
+	uint16_t tried;   /* slots of the pair that have had it */
+	uint32_t sent_us; /* first send on the branch in use, low 32 bits */
+	uint32_t flight;  /* its copy (steer_store.h), 0: none */
+	uint32_t trial;   /* number of the trial */
 };
 
 /** @param n  Records; rounded up to a power of two. @param max_hold_us longest time that one is

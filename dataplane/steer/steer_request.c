@@ -2,7 +2,7 @@
  * Requests: the checks of RFC 3261 16.3 in its order, what is for the appliance itself, then where
  * to and on.
  */
-#include "dataplane/steer/steer_internal.h"
+#include "dataplane/steer/steer_flight.h"
 
 #include <string.h>
 
@@ -121,6 +121,7 @@ void steer_request(struct steer_ctx *c)
 
 	count_member(c);
 	if (c->m->method == SIP_METHOD_ACK && steer_is_own_ack(c)) {
+		steer_flight_own_ack(c);
 		steer_drop(c, DP_REASON_REQ_ACK_ABSORBED, "ACK for an answer of our own");
 		return;
 	}
@@ -140,7 +141,20 @@ void steer_request(struct steer_ctx *c)
 		c->t.loop = steer_loop_hash(c->t.secret, c->m);
 	if (!check_limits(c))
 		return;
+	if (c->t.record && !c->source && !steer_flight_request(c))
+		return;
 	on = c->source ? steer_outward(c, &hop) : steer_inward(c, &hop);
 	if (on)
+		steer_forward_request(c, &hop);
+}
+
+void steer_request_again(struct steer_ctx *c)
+{
+	struct steer_hop hop = { .number = STEER_NO_MEMBER };
+
+	if (!check_uri(c) || !check_route_and_hops(c))
+		return;
+	steer_transaction_find(c);
+	if (c->t.record && steer_inward(c, &hop))
 		steer_forward_request(c, &hop);
 }

@@ -9,22 +9,10 @@
  * go to an address of one, and what comes from an address that is no member's must go to the client
  * on record.
  */
-#include "dataplane/steer/steer_internal.h"
+#include "dataplane/steer/steer_flight.h"
 
 #include <errno.h>
 #include <string.h>
-
-/** What is known of a response. */
-struct resp {
-	struct steer_branch branch;
-	const struct dp_secret *secret; /* that signed it */
-	uint64_t mac;                   /* transaction, under that key */
-	struct sip_via next;            /* the Via below ours */
-	struct steer_record *record;
-	uint32_t member; /* number of the member that sent it, STEER_NO_MEMBER: not known */
-	struct dp_endpoint to;
-	const struct dp_listener *from;
-};
 
 int steer_via_target(const struct steer_ctx *c, const struct sip_via *via, bool maddr,
 		     struct dp_endpoint *to)
@@ -55,7 +43,7 @@ int steer_via_target(const struct steer_ctx *c, const struct sip_via *via, bool 
 }
 
 /* Our Via on top, in form (16.7 item 3). */
-static bool read_own_via(struct steer_ctx *c, struct resp *r)
+static bool read_own_via(struct steer_ctx *c, struct steer_resp *r)
 {
 	const struct sip_via *via = &c->m->via;
 
@@ -67,7 +55,7 @@ static bool read_own_via(struct steer_ctx *c, struct resp *r)
 	return true;
 }
 
-static bool read_next_via(struct steer_ctx *c, struct resp *r)
+static bool read_next_via(struct steer_ctx *c, struct steer_resp *r)
 {
 	struct sip_via_iter it;
 	int n;
@@ -81,7 +69,7 @@ static bool read_next_via(struct steer_ctx *c, struct resp *r)
 	return false;
 }
 
-static bool check_tag(struct steer_ctx *c, struct resp *r)
+static bool check_tag(struct steer_ctx *c, struct steer_resp *r)
 {
 	for (uint32_t i = 0; i < c->cfg->n_secrets; i++) {
 		r->secret = &c->cfg->secrets[i];
@@ -94,7 +82,7 @@ static bool check_tag(struct steer_ctx *c, struct resp *r)
 }
 
 /* A pair's member by number, when the key of its name is the branch's. */
-static bool is_branch_member(const struct steer_ctx *c, const struct resp *r, uint32_t number)
+static bool is_branch_member(const struct steer_ctx *c, const struct steer_resp *r, uint32_t number)
 {
 	const struct dp_pair *p = dp_cfg_pair(c->cfg, number / DP_PAIR_MEMBERS);
 	const struct dp_member *m = p ? &p->members[number % DP_PAIR_MEMBERS] : NULL;
@@ -103,7 +91,7 @@ static bool is_branch_member(const struct steer_ctx *c, const struct resp *r, ui
 }
 
 /* Who answered an inward request: by the record, else by the source. */
-static bool find_member(struct steer_ctx *c, struct resp *r)
+static bool find_member(struct steer_ctx *c, struct steer_resp *r)
 {
 	const struct dp_source *src = dp_cfg_source(c->cfg, &c->in->src.ip, c->in->src.port);
 	uint32_t number;
@@ -127,7 +115,7 @@ static bool find_member(struct steer_ctx *c, struct resp *r)
 	return false;
 }
 
-static const struct dp_listener *listener_for(const struct steer_ctx *c, const struct resp *r)
+static const struct dp_listener *listener_for(const struct steer_ctx *c, const struct steer_resp *r)
 {
 	const struct dp_listener *l = c->in->listener;
 
@@ -139,7 +127,7 @@ static const struct dp_listener *listener_for(const struct steer_ctx *c, const s
 }
 
 /* A response to a member: to an address of one, or to its twin when it is down. */
-static bool to_member(struct steer_ctx *c, struct resp *r)
+static bool to_member(struct steer_ctx *c, struct steer_resp *r)
 {
 	const struct dp_source *src = dp_cfg_source(c->cfg, &r->to.ip, r->to.port);
 	const struct dp_pair *pair = src ? dp_cfg_pair(c->cfg, src->pair) : NULL;
@@ -165,7 +153,7 @@ static bool to_member(struct steer_ctx *c, struct resp *r)
 	return true;
 }
 
-static bool find_target(struct steer_ctx *c, struct resp *r)
+static bool find_target(struct steer_ctx *c, struct steer_resp *r)
 {
 	if (steer_via_target(c, &r->next, c->service->trust_maddr, &r->to) < 0
 	    || dp_ip_is_unanswerable(&r->to.ip) || r->to.port == 0
@@ -191,7 +179,7 @@ static bool find_target(struct steer_ctx *c, struct resp *r)
 
 /* ---- What is learned from it ---- */
 
-static void keep_challenge(struct steer_ctx *c, const struct resp *r)
+static void keep_challenge(struct steer_ctx *c, const struct steer_resp *r)
 {
 	struct steer_part id = { sip_at(c->m, c->m->call_id), c->m->call_id.len };
 	struct dp_worker_counters *n = c->s->p.counters;
@@ -214,11 +202,12 @@ static void keep_challenge(struct steer_ctx *c, const struct resp *r)
 
 /* The record's life: open until a final response, then for as long as its request may come again
  * (64*T1). A provisional to an INVITE starts Timer C anew (16.7 item 2). */
-static void keep_record(struct steer_ctx *c, const struct resp *r)
+static void keep_record(struct steer_ctx *c, const struct steer_resp *r)
 {
 	uint64_t hold_us = (uint64_t)c->s->p.record_hold_ms * 1000;
 	struct steer_record *rec = r->record;
 	uint16_t status = c->m->status;
+	bool in_flight = rec->flight != STEER_NONE;
 
 	if (rec->method != c->m->method) /* a response to the CANCEL of it */
 		return;
@@ -226,9 +215,12 @@ static void keep_record(struct steer_ctx *c, const struct resp *r)
 		if (status > 100)
 			rec->flags |= STEER_RECORD_PROVISIONAL;
 		if (rec->method == SIP_METHOD_INVITE && rec->state == STEER_RECORD_OPEN)
-			steer_records_hold(c->s->records, rec, c->s->now_us, STEER_TIMER_C_US);
+			steer_records_hold(c->s->records, rec, c->s->now_us,
+					   in_flight ? STEER_HOLD_MAX_US : STEER_TIMER_C_US);
 		return;
 	}
+	if (in_flight && hold_us < STEER_T1_64_US + STEER_HOLD_SLACK_US)
+		hold_us = STEER_T1_64_US + STEER_HOLD_SLACK_US;
 	if (rec->state != STEER_RECORD_OPEN)
 		return;
 	rec->state = rec->method == SIP_METHOD_INVITE && status < 300 ? STEER_RECORD_ACCEPTED
@@ -236,39 +228,41 @@ static void keep_record(struct steer_ctx *c, const struct resp *r)
 	steer_records_hold(c->s->records, rec, c->s->now_us, hold_us);
 }
 
-static bool is_suspicious(const struct sip_msg *m)
+/* A 500 to what was sent to another member before is held against nobody: the request may have got
+ * there through that one (RFC 3261 10.3 item 7). */
+static bool is_suspicious(const struct sip_msg *m, const struct steer_resp *r)
 {
 	if (m->method == SIP_METHOD_REGISTER)
-		return m->status == 500 || m->status == 503;
+		return m->status == 503 || (m->status == 500 && r->branch.attempt == 0);
 	return m->method == SIP_METHOD_INVITE && m->status == 503;
 }
 
-static void learn(struct steer_ctx *c, const struct resp *r)
+static void learn(struct steer_ctx *c, const struct steer_resp *r)
 {
 	const struct sip_msg *m = c->m;
 	uint32_t slot = r->member % DP_PAIR_MEMBERS;
 	uint64_t word;
 
-	if (r->record)
-		keep_record(c, r);
 	if (r->member == STEER_NO_MEMBER)
 		return;
+	if (c->s->peers)
+		c->s->peers[r->member].answered_us = c->s->now_us;
 	word = steer_word(c->s, (uint16_t)(r->member / DP_PAIR_MEMBERS));
 	if (c->s->p.members)
 		c->s->p.members[r->member].responses[m->status / 100 - 1]++;
 	if (m->status == 401 || m->status == 407)
 		keep_challenge(c, r);
-	if (is_suspicious(m))
+	if (is_suspicious(m, r))
 		steer_event(c->s, DP_EVENT_RESPONSE_5XX, r->member,
-			    (uint32_t)m->status << 8 | m->method);
+			    (uint32_t)m->status << 8 | m->method, 0);
 	else if (dp_word_down(word, slot) || dp_word_suspect(word, slot))
-		steer_event(c->s, DP_EVENT_ALIVE, r->member, m->status);
+		steer_event(c->s, DP_EVENT_ALIVE, r->member, m->status, 0);
 }
 
 /* ---- On its way ---- */
 
 /* One pair's 503 would have an upstream leave all pairs of the service alone (16.7 item 6). */
-static int map_503(struct steer_ctx *c, const struct resp *r)
+static int map_503(struct steer_ctx *c, const struct steer_resp *r)
 {
 	static const char line[] = "500 Server Internal Error";
 	const struct dp_service *s = dp_cfg_service(c->cfg, r->from->service);
@@ -288,17 +282,33 @@ static int map_503(struct steer_ctx *c, const struct resp *r)
 
 void steer_response(struct steer_ctx *c)
 {
-	struct resp r = { .member = STEER_NO_MEMBER };
+	struct steer_resp r = { .member = STEER_NO_MEMBER };
 	int e;
 
-	if (!read_own_via(c, &r) || !read_next_via(c, &r) || !check_tag(c, &r))
+	if (!read_own_via(c, &r))
 		return;
-	if (c->s->records && !r.branch.outward)
+	if (c->m->method == SIP_METHOD_CANCEL && steer_fork_is_cancelled(c, &r.branch)) {
+		steer_drop(c, DP_REASON_RESP_ABSORBED, "to a CANCEL of our own");
+		c->s->p.counters->absorbed_responses++;
+		return;
+	}
+	if (!read_next_via(c, &r) || !check_tag(c, &r))
+		return;
+	/* The record of a branch that another worker owns is there. */
+	if (c->s->records && !r.branch.outward
+	    && (r.branch.owner == c->s->p.worker || r.branch.owner == STEER_NO_OWNER))
 		r.record = steer_records_find(c->s->records, r.mac, c->s->now_us);
 	if (!find_target(c, &r))
 		return;
-	if (!r.branch.outward)
+	if (!r.branch.outward && !c->way) {
 		learn(c, &r);
+		if (r.record && !steer_flight_response(c, &r)) {
+			c->s->p.counters->absorbed_responses++;
+			return;
+		}
+		if (r.record)
+			keep_record(c, &r);
+	}
 	e = steer_trim_edit(c);
 	if (e == 0)
 		e = sip_edit_pop_via(&c->v->edits, c->m);

@@ -25,11 +25,11 @@ void steer_lower_vias(struct sip_via_iter *it, const struct sip_msg *m)
 #define MAGIC_COOKIE_LEN 7 /* "z9hG4bK", RFC 3261 8.1.1.7 */
 
 /* RFC 4475 3.2.1: the cookie alone identifies nothing. */
-static bool is_rfc3261_branch(const uint8_t *buf, struct sip_span branch)
+bool steer_is_rfc3261_branch(const struct sip_msg *m, struct sip_span branch)
 {
 	struct sip_span cookie = { branch.off, MAGIC_COOKIE_LEN };
 
-	return branch.len > MAGIC_COOKIE_LEN && sip_span_is_nocase(buf, cookie, "z9hG4bK");
+	return branch.len > MAGIC_COOKIE_LEN && sip_span_is_nocase(m->buf, cookie, "z9hG4bK");
 }
 
 static struct steer_part part_of(const struct sip_msg *m, struct sip_span s)
@@ -48,7 +48,7 @@ uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg
 	uint64_t mac;
 	size_t n = 3;
 
-	if (!is_rfc3261_branch(m->buf, via->branch)) {
+	if (!steer_is_rfc3261_branch(m, via->branch)) {
 		/* An RFC 2543 client: what names its transaction in requests and responses alike
 		 * (16.11, 17.2.3), ACK and CANCEL included. */
 		part[n++] = part_of(m, m->from_tag);
@@ -149,8 +149,6 @@ void steer_transaction_record(struct steer_ctx *c, const struct steer_hop *hop)
 		r->state = STEER_RECORD_OPEN;
 		r->loop = c->t.loop;
 		r->client = steer_client_mix(&c->in->src);
-		r->outward = 0;
-		r->flags = 0;
 		c->t.record = r;
 	}
 	/* The one in the branch: what has to keep its branch may go to another. */

@@ -190,11 +190,31 @@ static struct dp_cfg *add_name(struct dp_cfg *cfg, const char *name)
 	return cfg;
 }
 
+/* What the pairs want for requests in flight. */
+static void set_failover(const struct bench_opts *o, struct dp_cfg *cfg)
+{
+	for (unsigned int i = 0; i < cfg->n_pairs; i++) {
+		struct dp_pair *p = (struct dp_pair *)((uint8_t *)cfg + cfg->pairs) + i;
+
+		if (!p->valid)
+			continue;
+		p->failover_methods = o->failover_methods
+					      ? o->failover_methods
+					      : 1u << SIP_METHOD_REGISTER | 1u << SIP_METHOD_INVITE
+							| 1u << SIP_METHOD_BYE;
+		p->signal_methods = o->signal_methods;
+		p->no_response_us = (o->no_response_ms ? o->no_response_ms : 4000) * 1000;
+		p->retry_counts = o->retry_counts ? o->retry_counts : 3;
+		p->flags = o->pair_flags;
+	}
+}
+
 void bench_reload(struct bench *b)
 {
 	struct dp_cfg *old = b->cfg;
 
 	b->cfg = build_cfg(b);
+	set_failover(&b->opts, b->cfg);
 	if (b->opts.own_name)
 		b->cfg = add_name(b->cfg, b->opts.own_name);
 	free(old);
@@ -208,6 +228,21 @@ static void init_words(struct bench *b)
 		if (p)
 			b->words[i] = DP_WORD_VALID | p->order[0];
 	}
+}
+
+static void take_sent(void *arg, const struct steer_send *out)
+{
+	struct bench *b = arg;
+	struct bench_sent *s = &b->sent[b->n_sent];
+
+	cr_assert(b->n_sent < BENCH_SENT && out->len < sizeof(s->text));
+	b->n_sent++;
+	s->from = out->from->at;
+	s->to = out->to;
+	s->member = out->member;
+	s->len = out->len;
+	memcpy(s->text, out->buf, out->len);
+	s->text[out->len] = '\0';
 }
 
 struct bench *bench_new(const struct bench_opts *opts)
@@ -226,7 +261,9 @@ struct bench *bench_new(const struct bench_opts *opts)
 	b->words = calloc(DP_MAX_PAIRS, sizeof(*b->words));
 	b->members = calloc(DP_MAX_MEMBERS, sizeof(*b->members));
 	b->events = calloc(1, sizeof(*b->events));
-	cr_assert(b->numbers && b->words && b->members && b->events);
+	b->trials = calloc(DP_MAX_PAIRS, sizeof(*b->trials));
+	b->sent = calloc(BENCH_SENT, sizeof(*b->sent));
+	cr_assert(b->numbers && b->words && b->members && b->events && b->trials && b->sent);
 	b->events_read.next = 1;
 	b->now_us = 1000000;
 	guard_init(&b->guard, BENCH_MSG * 5);
@@ -240,6 +277,13 @@ struct bench *bench_new(const struct bench_opts *opts)
 	p.members = b->members;
 	p.events = b->events;
 	p.pair_words = b->words;
+	if (b->opts.store_size) {
+		p.store_size = b->opts.store_size;
+		p.word_downs = &b->word_downs;
+		p.pair_trials = b->trials;
+		p.send = take_sent;
+		p.send_arg = b;
+	}
 	b->steer = steer_new(&p);
 	cr_assert(b->steer != NULL);
 	return b;
@@ -251,6 +295,8 @@ void bench_free(struct bench *b)
 	guard_fini(&b->guard);
 	ctl_numbers_free(b->numbers);
 	free(b->cfg);
+	free(b->sent);
+	free((void *)b->trials);
 	free(b->events);
 	free(b->members);
 	free(b->words);
@@ -293,6 +339,7 @@ void bench_active(struct bench *b, const char *member)
 void bench_down(struct bench *b, const char *member, bool down)
 {
 	set_bit(b, member, DP_WORD_DOWN_SHIFT, down);
+	b->word_downs += down;
 }
 
 void bench_suspect(struct bench *b, const char *member, bool suspect)
@@ -311,6 +358,26 @@ void bench_pair_flag(struct bench *b, const char *pair, uint64_t flag, bool on)
 
 	cr_assert(n >= 0, "no pair %s", pair);
 	b->words[n] = on ? b->words[n] | flag : b->words[n] & ~flag;
+}
+
+void bench_trial(struct bench *b, const char *pair, uint32_t trial)
+{
+	int n = ctl_numbers_pair(b->numbers, pair);
+
+	cr_assert(n >= 0, "no pair %s", pair);
+	b->trials[n] = 2 * trial;
+	b->words[n] |= DP_WORD_TRIAL;
+}
+
+void bench_wait(struct bench *b, uint64_t us)
+{
+	uint64_t end = b->now_us + us;
+
+	while (b->now_us < end) {
+		b->now_us += end - b->now_us < 4000 ? end - b->now_us : 4000;
+		steer_begin(b->steer, b->cfg, b->now_us);
+		steer_tick(b->steer, b->now_us);
+	}
 }
 
 /* ---- Datagrams ---- */

@@ -50,7 +50,24 @@ struct bench_opts {
 	const char *emergency; /* one configured number */
 	const char *own_name;  /* host name of the service */
 	const char *listen;    /* one more listener of voice */
+	/* Requests in flight: off unless there is a store. */
+	uint64_t store_size;
+	uint32_t failover_methods; /* 0: REGISTER, INVITE and BYE */
+	uint32_t signal_methods;
+	uint32_t no_response_ms; /* 0: 4 s */
+	uint8_t retry_counts;    /* 0: 3 */
+	uint8_t pair_flags;      /* enum dp_pair_flags, of every pair */
 };
+
+/** What steering sent besides its verdicts. */
+struct bench_sent {
+	struct dp_endpoint from, to;
+	uint32_t member;
+	size_t len;
+	char text[4096];
+};
+
+#define BENCH_SENT 256
 
 struct bench {
 	struct bench_opts opts;
@@ -72,6 +89,10 @@ struct bench {
 			      */
 	size_t out_len;
 	char src[64], dst[64];
+	_Atomic uint64_t word_downs;
+	_Atomic uint32_t *trials;
+	struct bench_sent *sent; /* BENCH_SENT of them, of which the first n_sent are filled */
+	unsigned int n_sent;
 };
 
 /** A new bench; opts NULL: one pair, all defaults. bench_free() it. */
@@ -88,6 +109,11 @@ void bench_suspect(struct bench *b, const char *member, bool suspect);
 void bench_drain(struct bench *b, const char *member, bool draining);
 void bench_pair_flag(struct bench *b, const char *pair, uint64_t flag, bool on);
 uint32_t bench_member(const struct bench *b, const char *member); /* its number */
+/** A trial of signal failback is on offer for a pair: its number. */
+void bench_trial(struct bench *b, const char *pair, uint32_t trial);
+
+/** Time passes, with a tick each 4 ms. */
+void bench_wait(struct bench *b, uint64_t us);
 
 /** "192.0.2.1:5060" or "[2001:db8::1]:5060" to an endpoint and back. */
 struct dp_endpoint bench_endpoint(const char *text);

@@ -1,0 +1,497 @@
+/*
+ * The life of a request in flight: begun by its first send, judged by what comes back, moved to
+ * another member by its client's own sends, by a refusal or by whoever calls steer_flight_move(),
+ * ended by its final.
+ *
+ * Invariant: a record in use names its flight, and the flight its record; when a record's place has
+ * been given to another transaction the two no longer agree, and the flight ends at its next time.
+ */
+#include "dataplane/steer/steer_flight.h"
+
+#include <string.h>
+
+struct steer_flight *steer_flight_of(const struct steer *s, const struct steer_record *r)
+{
+	struct steer_flight *f;
+
+	if (r->flight == STEER_NONE)
+		return NULL;
+	f = steer_store_flight(s->store, r->flight);
+	return f->record == r && f->key == r->key ? f : NULL;
+}
+
+struct steer_record *steer_flight_record(const struct steer *s, const struct steer_flight *f)
+{
+	struct steer_record *r = f->record;
+
+	return r && r->key == f->key && r->flight == steer_store_number(s->store, f) ? r : NULL;
+}
+
+void steer_flight_remove(struct steer *s, struct steer_flight *f)
+{
+	struct steer_record *r = steer_flight_record(s, f);
+
+	if (r)
+		r->flight = STEER_NONE;
+	steer_store_remove(s->store, steer_store_number(s->store, f));
+}
+
+static const struct dp_pair *pair_of(const struct steer *s, uint32_t member)
+{
+	return dp_cfg_pair(s->cfg, member / DP_PAIR_MEMBERS);
+}
+
+bool steer_flight_pair_flag(const struct steer *s, uint32_t member, enum dp_pair_flags flag)
+{
+	const struct dp_pair *p = pair_of(s, member);
+
+	return p && p->flags & flag;
+}
+
+bool steer_flight_is_down(const struct steer *s, uint32_t member)
+{
+	return dp_word_down(steer_word(s, (uint16_t)(member / DP_PAIR_MEMBERS)),
+			    member % DP_PAIR_MEMBERS);
+}
+
+static uint16_t slot_bit(uint32_t member)
+{
+	return (uint16_t)(1u << member % DP_PAIR_MEMBERS);
+}
+
+/* ---- What is learned of members ---- */
+
+void steer_flight_doubt(struct steer *s, struct steer_record *rec, uint32_t member, uint8_t method)
+{
+	if (rec->flags & (STEER_RECORD_DOUBTED | STEER_RECORD_HEARD))
+		return;
+	rec->flags |= STEER_RECORD_DOUBTED;
+	if (s->p.members)
+		s->p.members[member].unanswered++;
+	steer_event(s, DP_EVENT_UNANSWERED, member, method, 0);
+}
+
+void steer_flight_failed(struct steer *s, struct steer_record *rec, uint32_t member)
+{
+	if (rec->flags & STEER_RECORD_JUDGED || rec->attempt > 0)
+		return;
+	rec->flags |= STEER_RECORD_JUDGED;
+	if (s->p.members) {
+		s->p.members[member].judged++;
+		s->p.members[member].failed++;
+	}
+}
+
+static bool is_refusal(uint8_t method, uint16_t status)
+{
+	return status == 503 || (status == 500 && method == SIP_METHOD_REGISTER);
+}
+
+static void judge(struct steer *s, struct steer_record *rec, uint32_t us, uint16_t status)
+{
+	struct dp_member_counters *n = s->p.members ? &s->p.members[rec->member] : NULL;
+
+	rec->flags |= STEER_RECORD_JUDGED;
+	if (!n)
+		return;
+	n->judged++;
+	n->delays++;
+	n->delay_us += us;
+	n->failed += is_refusal(rec->method, status)
+		     && (status == 503 || rec->method == SIP_METHOD_REGISTER);
+}
+
+void steer_flight_heard(struct steer *s, struct steer_record *rec, const struct steer_resp *r,
+			uint16_t status)
+{
+	uint32_t us = (uint32_t)s->now_us - rec->sent_us;
+
+	if (r->branch.attempt != rec->attempt || rec->flags & STEER_RECORD_HEARD)
+		return;
+	rec->flags |= STEER_RECORD_HEARD;
+	if (rec->method == SIP_METHOD_INVITE)
+		steer_peer_measure(&s->peers[rec->member], us);
+	if (rec->attempt == 0 && !(rec->flags & STEER_RECORD_JUDGED))
+		judge(s, rec, us, status);
+}
+
+void steer_flight_rescued(struct steer *s, const struct steer_record *rec, uint32_t from,
+			  uint32_t to, enum dp_rescue cause)
+{
+	s->p.counters->rescued[cause][rec->method]++;
+	if (!s->p.members)
+		return;
+	s->p.members[from].rescued_from++;
+	s->p.members[to].rescued_to++;
+}
+
+/* ---- Requests of the client ---- */
+
+/* A flight of a request that goes to a member for the first time. */
+static void begin(struct steer_ctx *c, const struct steer_hop *hop)
+{
+	struct steer_record *rec = c->t.record;
+	struct steer *s = c->s;
+	uint32_t number = steer_store_add(s->store, c->in->buf, c->in->len);
+	struct steer_flight *f;
+
+	if (number == STEER_NONE) {
+		s->p.counters->copies_full++;
+		return;
+	}
+	s->p.counters->copies_made++;
+	f = steer_store_flight(s->store, number);
+	f->record = rec;
+	f->key = rec->key;
+	f->src_ip = c->in->src.ip;
+	f->src_port = c->in->src.port;
+	f->dst_ip = c->in->dst.ip;
+	f->dst_port = c->in->dst.port;
+	f->no_response_us = hop->pair->no_response_us;
+	f->first_us = f->branch_us = s->now_us;
+	f->until_us = s->now_us + STEER_T1_64_US;
+	f->member = rec->member;
+	f->listener = hop->from->key;
+	f->attempt = rec->attempt;
+	f->method = rec->method;
+	f->flags = c->in_dialog ? STEER_FLIGHT_IN_DIALOG : 0;
+	rec->flight = number;
+	if (rec->method != SIP_METHOD_INVITE)
+		steer_records_hold(s->records, rec, s->now_us,
+				   STEER_T1_64_US + STEER_HOLD_SLACK_US);
+	steer_timer_set(s, f);
+}
+
+static void branch_begins(struct steer *s, struct steer_record *rec)
+{
+	rec->sends = 1;
+	rec->sent_us = (uint32_t)s->now_us;
+	rec->tried |= slot_bit(rec->member);
+	rec->flags &=
+		(uint16_t) ~(STEER_RECORD_HEARD | STEER_RECORD_DOUBTED | STEER_RECORD_PROVISIONAL);
+}
+
+/* How long the branch in use may stay without any response (Timers B and F): as long as the client
+ * waits; anew when it has had a provisional and waits without end. */
+static uint64_t silence_ends(const struct steer *s, const struct steer_flight *f)
+{
+	return (f->flags & STEER_FLIGHT_TOLD ? s->now_us : f->first_us) + STEER_T1_64_US;
+}
+
+static void use_branch(struct steer *s, struct steer_flight *f, const struct steer_way *way)
+{
+	f->member = way->member;
+	f->listener = way->listener;
+	f->attempt = way->attempt;
+	f->branch_us = s->now_us;
+	f->until_us = silence_ends(s, f);
+	f->flags &= (uint16_t)~STEER_FLIGHT_TIMED_OUT;
+}
+
+/* The client's own send has gone to another member. */
+static void moved(struct steer_ctx *c, struct steer_flight *f, const struct steer_hop *hop)
+{
+	struct steer_way way = { c->t.record->member, hop->from->key, hop->attempt };
+	struct steer_context *x = steer_fork_begin(c->s, f);
+
+	if (x)
+		steer_fork_add(c->s, f, x, &way, false);
+	use_branch(c->s, f, &way);
+}
+
+void steer_flight_sent(struct steer_ctx *c, const struct steer_hop *hop)
+{
+	struct steer_record *rec = c->t.record;
+	struct steer *s = c->s;
+	struct steer_context *x;
+	struct steer_flight *f;
+
+	if (!s->peers || rec->method != c->m->method || rec->member == STEER_NO_MEMBER)
+		return;
+	if (hop->pair->flags & DP_PAIR_CONCURRENT && rec->method == SIP_METHOD_REGISTER)
+		steer_copy_sent(c, hop);
+	if (rec->sends == 0) {
+		branch_begins(s, rec);
+		if (s->store && hop->pair->failover_methods >> rec->method & 1)
+			begin(c, hop);
+		return;
+	}
+	f = s->store ? steer_flight_of(s, rec) : NULL;
+	if (c->cause != DP_RESCUE_N) {
+		if (f)
+			moved(c, f, hop);
+		branch_begins(s, rec);
+		if (f)
+			steer_timer_set(s, f);
+		return;
+	}
+	x = f ? steer_store_context_of(s->store, f) : NULL;
+	if (x)
+		steer_fork_sent(s, f, x);
+}
+
+/* Why a client's further send goes elsewhere, DP_RESCUE_N: it does not. */
+static enum dp_rescue why_elsewhere(const struct steer *s, const struct steer_record *rec,
+				    const struct dp_pair *pair, const struct dp_member *m,
+				    uint64_t word)
+{
+	const struct steer_peer *peer = s->peers ? &s->peers[rec->member] : NULL;
+	uint64_t age_us = (uint32_t)((uint32_t)s->now_us - rec->sent_us);
+
+	if (dp_word_down(word, m->slot))
+		return DP_RESCUE_DOWN;
+	if (!peer || rec->flags & STEER_RECORD_HEARD || rec->sends < 2)
+		return DP_RESCUE_N;
+	if (rec->flags & STEER_RECORD_TRIAL)
+		return DP_RESCUE_TRIAL;
+	if (!(pair->failover_methods >> rec->method & 1) || pair->retry_counts == 0)
+		return DP_RESCUE_N;
+	if (rec->sends >= pair->retry_counts)
+		return DP_RESCUE_SENDS;
+	/* It was suspect when this came, and has answered nobody since this was first sent. */
+	if (dp_word_suspect(word, m->slot) && peer->answered_us + age_us < s->now_us)
+		return DP_RESCUE_SENDS;
+	return DP_RESCUE_N;
+}
+
+const struct dp_member *steer_flight_resend(struct steer_ctx *c, const struct dp_pair *pair,
+					    const struct dp_member *m, uint64_t word)
+{
+	struct steer_record *rec = c->t.record;
+	const struct dp_member *next;
+	enum dp_rescue cause;
+	struct steer *s = c->s;
+
+	if (rec->method != c->m->method || rec->state != STEER_RECORD_OPEN
+	    || (s->peers && rec->sends == 0)
+	    || rec->flags & (STEER_RECORD_PROVISIONAL | STEER_RECORD_CANCELLED))
+		return NULL;
+	if (rec->sends < UINT8_MAX)
+		rec->sends++;
+	cause = why_elsewhere(s, rec, pair, m, word);
+	if (cause == DP_RESCUE_N && s->peers && rec->sends >= 2)
+		steer_flight_doubt(s, rec, rec->member, rec->method);
+	if (cause == DP_RESCUE_N || rec->attempt >= STEER_COPY_ATTEMPT - 1)
+		return NULL;
+	next = steer_next_member(pair, word, rec->method, c->in_dialog,
+				 (uint16_t)(rec->tried | 1u << m->slot), cause == DP_RESCUE_DOWN);
+	if (!next)
+		return NULL;
+	if (cause == DP_RESCUE_SENDS)
+		steer_flight_doubt(s, rec, rec->member, rec->method);
+	c->cause = cause;
+	if (cause == DP_RESCUE_TRIAL)
+		steer_trial_end(s, rec, 0);
+	if (s->peers)
+		steer_flight_rescued(s, rec, rec->member, steer_member_number(c->cfg, pair, next),
+				     cause);
+	return next;
+}
+
+static bool absorb(struct steer_ctx *c, enum dp_reason reason, const char *why)
+{
+	steer_drop(c, reason, why);
+	return false;
+}
+
+/* Kept-back and own finals are ACKed here, and need not be sent again. */
+static void acked(struct steer *s, struct steer_flight *f)
+{
+	struct steer_context *x = steer_store_context_of(s->store, f);
+
+	f->flags |= STEER_FLIGHT_ACKED;
+	if (!x || x->n == 0)
+		steer_flight_remove(s, f);
+}
+
+void steer_flight_own_ack(struct steer_ctx *c)
+{
+	struct steer_flight *f;
+
+	if (!c->s->store || c->source)
+		return;
+	steer_transaction_find(c);
+	f = c->t.record ? steer_flight_of(c->s, c->t.record) : NULL;
+	if (f && f->flags & STEER_FLIGHT_ANSWERED)
+		acked(c->s, f);
+}
+
+/* RFC 3261 16.10, 9.2: answered here; what it cancels is for the response context. */
+static bool cancel(struct steer_ctx *c, struct steer_flight *f)
+{
+	struct steer_record *rec = c->t.record;
+	bool again = rec->flags & STEER_RECORD_CANCELLED;
+
+	if (!again && rec->state != STEER_RECORD_ANSWERED) {
+		if (!f || rec->method != SIP_METHOD_INVITE || rec->state != STEER_RECORD_OPEN)
+			return true;
+		if (!steer_fork_cancel(c->s, f))
+			return true;
+		rec->flags |= STEER_RECORD_CANCELLED;
+		c->owed = rec->client == steer_client_mix(&c->in->src);
+	}
+	steer_answer(c, 200, NULL, NULL, DP_REASON_N, "a CANCEL of an INVITE in flight");
+	return false;
+}
+
+bool steer_flight_request(struct steer_ctx *c)
+{
+	struct steer_record *rec = c->t.record;
+	struct steer_flight *f;
+
+	if (!c->s->store)
+		return true;
+	f = steer_flight_of(c->s, rec);
+	if (c->m->method == SIP_METHOD_CANCEL)
+		return cancel(c, f);
+	if (rec->state != STEER_RECORD_ANSWERED)
+		return true;
+	if (c->m->method == SIP_METHOD_ACK) {
+		if (f)
+			acked(c->s, f);
+		return absorb(c, DP_REASON_REQ_ACK_ABSORBED, "ACK for a final that was kept back");
+	}
+	if (f)
+		steer_timer_final_again(c->s, f);
+	return absorb(c, DP_REASON_REQ_ABSORBED, "it has been answered from here");
+}
+
+/* ---- Moving ---- */
+
+bool steer_flight_move(struct steer *s, struct steer_flight *f, enum dp_rescue cause)
+{
+	struct steer_record *rec = steer_flight_record(s, f);
+	const struct dp_pair *pair = pair_of(s, f->member);
+	const struct dp_member *next;
+	struct steer_context *x;
+	struct steer_way way;
+
+	if (!rec || !pair || rec->state != STEER_RECORD_OPEN
+	    || rec->attempt >= STEER_COPY_ATTEMPT - 1)
+		return false;
+	next = steer_next_member(pair, steer_word(s, (uint16_t)(f->member / DP_PAIR_MEMBERS)),
+				 f->method, f->flags & STEER_FLIGHT_IN_DIALOG,
+				 (uint16_t)(rec->tried | slot_bit(f->member)),
+				 cause == DP_RESCUE_DOWN);
+	if (!next)
+		return false;
+	way = (struct steer_way){ steer_member_number(s->cfg, pair, next), rec->listener,
+				  (uint8_t)(rec->attempt + 1) };
+	x = steer_fork_begin(s, f);
+	if (!x || !steer_replay_request(s, f, &way))
+		return false;
+	way.listener = steer_replay_listener(s);
+	steer_flight_rescued(s, rec, f->member, way.member, cause);
+	steer_fork_add(s, f, x, &way, true);
+	rec->member = way.member;
+	rec->listener = way.listener;
+	rec->attempt = way.attempt;
+	use_branch(s, f, &way);
+	branch_begins(s, rec);
+	steer_replay_send(s);
+	steer_timer_set(s, f);
+	return true;
+}
+
+/* ---- Responses ---- */
+
+bool steer_flight_refused(const struct steer *s, const struct steer_record *rec, uint16_t status,
+			  uint8_t attempt)
+{
+	const struct dp_pair *p = pair_of(s, rec->member);
+
+	/* A server that shares registrations with its twin, which has died after taking this one,
+	 * answers our own second send 500 (RFC 3261 10.3 item 7). */
+	if (status == 500 && attempt > 0)
+		return false;
+	return is_refusal(rec->method, status) && p && p->failover_methods >> rec->method & 1
+	       && rec->state == STEER_RECORD_OPEN
+	       && !(rec->flags & (STEER_RECORD_PROVISIONAL | STEER_RECORD_CANCELLED));
+}
+
+void steer_flight_done(struct steer *s, struct steer_flight *f)
+{
+	struct steer_context *x = steer_store_context_of(s->store, f);
+
+	if (!x || x->n < 2) {
+		steer_flight_remove(s, f);
+		return;
+	}
+	f->flags |= STEER_FLIGHT_DONE;
+	f->until_us = s->now_us + STEER_T1_64_US;
+	steer_records_hold(s->records, f->record, s->now_us, STEER_T1_64_US + STEER_HOLD_SLACK_US);
+	steer_timer_set(s, f);
+}
+
+/* 503, or 500 to a REGISTER: kept back, ACKed, and on to the next member. */
+static bool rescued_from(struct steer_ctx *c, struct steer_flight *f)
+{
+	struct steer_context *x = steer_store_context_of(c->s->store, f);
+	unsigned int at = x ? (unsigned int)(steer_fork_current(x, f) - x->t) : 0;
+	struct steer_try *t;
+
+	if (!steer_flight_move(c->s, f, DP_RESCUE_CODE))
+		return false;
+	x = steer_store_context_of(c->s->store, f);
+	t = &x->t[at];
+	t->final = c->m->status;
+	t->flags |= STEER_BRANCH_HEARD;
+	steer_fork_keep(c->s, x, t, c->m->status, c->in->buf, c->m->len);
+	if (f->method == SIP_METHOD_INVITE && steer_replay_ack(c->s, f, t, c->m))
+		c->s->p.counters->own_acks++;
+	return true;
+}
+
+/* A response to a request that has one branch, or that moved without a context. */
+static bool single(struct steer_ctx *c, struct steer_resp *r, struct steer_flight *f)
+{
+	struct steer_record *rec = r->record;
+	uint16_t status = c->m->status;
+	bool invite = rec->method == SIP_METHOD_INVITE;
+
+	if (r->branch.attempt != rec->attempt) {
+		if (status / 100 == 2 && (invite || rec->state == STEER_RECORD_OPEN)) {
+			if (f)
+				steer_flight_done(c->s, f);
+			return true;
+		}
+		return absorb(c, DP_REASON_RESP_ABSORBED, "a branch that was given up");
+	}
+	if (rec->state == STEER_RECORD_ANSWERED && !(invite && status / 100 == 2))
+		return absorb(c, DP_REASON_RESP_ABSORBED, "its client has been answered from here");
+	if (rec->state == STEER_RECORD_ACCEPTED && status / 100 != 2)
+		return absorb(c, DP_REASON_RESP_ABSORBED, "its INVITE has been accepted");
+	if (!f)
+		return true;
+	if (status < 200) {
+		f->flags |= STEER_FLIGHT_TOLD;
+		if (invite)
+			f->until_us = c->s->now_us + STEER_TIMER_C_US;
+		steer_timer_set(c->s, f);
+		return true;
+	}
+	if (steer_flight_refused(c->s, rec, status, r->branch.attempt) && rescued_from(c, f))
+		return absorb(c, DP_REASON_RESP_ABSORBED, "refused: on to the next member");
+	steer_flight_done(c->s, f);
+	return true;
+}
+
+bool steer_flight_response(struct steer_ctx *c, struct steer_resp *r)
+{
+	struct steer_record *rec = r->record;
+	struct steer_context *x;
+	struct steer_flight *f;
+
+	if (!c->s->peers || rec->sends == 0)
+		return true;
+	if (r->branch.attempt == STEER_COPY_ATTEMPT)
+		return steer_copy_response(c, r);
+	if (rec->method != c->m->method) /* a CANCEL's, which was passed on */
+		return true;
+	steer_flight_heard(c->s, rec, r, c->m->status);
+	f = c->s->store ? steer_flight_of(c->s, rec) : NULL;
+	x = f ? steer_store_context_of(c->s->store, f) : NULL;
+	if (rec->flags & STEER_RECORD_TRIAL && r->branch.attempt == 0 && c->m->status >= 200)
+		steer_trial_end(c->s, rec, c->m->status);
+	return x ? steer_fork_response(c, r, f, x) : single(c, r, f);
+}

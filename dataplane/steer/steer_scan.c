@@ -1,0 +1,107 @@
+/*
+ * Members that die with requests in flight: marked down by control, failed streams, ICMP errors.
+ *
+ * A member may have ten thousand open requests. They are looked for in the order of their places, a
+ * bounded number at a time: in each SCAN_EVERY_US at most SCAN_LOOK are looked at and SCAN_MOVE
+ * sent, so that a worker spends some fifth of its time on it at most, and ten thousand take less
+ * than 200 ms. New requests go elsewhere from the first moment on, since the pair's word says so.
+ */
+#include "dataplane/steer/steer_flight.h"
+
+#include <string.h>
+
+#define SCAN_EVERY_US 1000
+#define SCAN_LOOK     2048
+#define SCAN_MOVE     64
+
+static void start(struct steer *s)
+{
+	s->scan.next = 1;
+	s->scan.left = steer_store_flights(s->store);
+}
+
+static bool stream_failed(const struct steer *s, uint32_t member)
+{
+	for (uint32_t i = 0; i < s->scan.n_streams; i++)
+		if (s->scan.streams[i] == member)
+			return true;
+	return false;
+}
+
+/* Its server is confirmed dead. An INVITE past a provisional has its answer from here: no other
+ * server would know of it (16.7: a final for what can have no other; 504 leaves us in service where
+ * 503 would not, 21.5.4). */
+static bool is_dead_end(struct steer *s, struct steer_flight *f)
+{
+	const struct steer_record *rec = f->record;
+
+	if (f->method != SIP_METHOD_INVITE
+	    || !(rec->flags & (STEER_RECORD_PROVISIONAL | STEER_RECORD_CANCELLED)))
+		return false;
+	return !steer_flight_pair_flag(s, f->member, DP_PAIR_SHARES_TRANSACTIONS);
+}
+
+/* @return whether something was sent. */
+static bool leave(struct steer *s, struct steer_flight *f)
+{
+	bool down = steer_flight_is_down(s, f->member);
+
+	if (!down && (s->scan.n_streams == 0 || !stream_failed(s, f->member)))
+		return false;
+	if (f->flags & (STEER_FLIGHT_ANSWERED | STEER_FLIGHT_DONE)
+	    || f->record->state != STEER_RECORD_OPEN)
+		return false;
+	if (down && is_dead_end(s, f)) {
+		steer_timer_final(s, f, f->record->flags & STEER_RECORD_CANCELLED ? 487 : 504);
+		return true;
+	}
+	if (f->record->flags & (STEER_RECORD_PROVISIONAL | STEER_RECORD_CANCELLED))
+		return false;
+	return steer_flight_move(s, f, down ? DP_RESCUE_DOWN : DP_RESCUE_STREAM);
+}
+
+static void look(struct steer *s)
+{
+	uint32_t looked, moved = 0;
+
+	for (looked = 0; s->scan.left > 0 && looked < SCAN_LOOK && moved < SCAN_MOVE; looked++) {
+		struct steer_flight *f = steer_store_flight(s->store, s->scan.next++);
+
+		s->scan.left--;
+		if (s->scan.left > 4)
+			__builtin_prefetch(f + 4);
+		if (f->record && steer_flight_record(s, f))
+			moved += leave(s, f);
+	}
+	if (s->scan.left == 0)
+		s->scan.n_streams = 0;
+}
+
+void steer_scan_run(struct steer *s)
+{
+	uint64_t downs = 0;
+
+	/* Acquire: the words that it counts are seen with it. Partner: dp_region_set_word(). */
+	if (s->p.word_downs)
+		downs = atomic_load_explicit(s->p.word_downs, memory_order_acquire);
+	if (downs != s->scan.downs) {
+		s->scan.downs = downs;
+		start(s);
+	}
+	if (s->scan.left == 0 || s->now_us - s->scan.at_us < SCAN_EVERY_US)
+		return;
+	s->scan.at_us = s->now_us;
+	look(s);
+}
+
+void steer_stream_failed(struct steer *s, uint32_t member)
+{
+	const uint32_t most = sizeof(s->scan.streams) / sizeof(s->scan.streams[0]);
+
+	if (!s->store)
+		return;
+	/* More at a time than are remembered: the last one's requests wait for their timers. */
+	if (!stream_failed(s, member) && s->scan.n_streams < most)
+		s->scan.streams[s->scan.n_streams++] = member;
+	start(s);
+}

@@ -1,0 +1,328 @@
+/*
+ * Three pools (chunks, flights, contexts), each with a list of what is free, and a wheel of doubly
+ * linked lists of flights. Number 0 is nobody's in each.
+ *
+ * Invariants: a flight in use has a record pointer; it is on the wheel exactly when its `list` is
+ * not OFF; the wheel's lists before `tick` are empty, but for what lies a whole turn ahead.
+ */
+#include "dataplane/steer/steer_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define WHEEL_LISTS 4096u /* 33.5 s: longer times are looked at once a turn */
+#define OFF         UINT32_MAX
+#define CONTEXT_FOR 8u /* flights: few requests have a second branch or a CANCEL at a time */
+#define HUGE_PAGE   (2ull << 20)
+#define FLIGHTS_MAX (1u << 26)
+
+struct chunk {
+	uint32_t next;
+	uint8_t b[STEER_CHUNK_BYTES];
+};
+_Static_assert(sizeof(struct chunk) == 512, "eight cache lines");
+
+struct steer_store {
+	struct chunk *chunks;
+	struct steer_flight *flights;
+	struct steer_context *contexts;
+	uint32_t *lists; /* first flight of each */
+	uint32_t free_chunk, free_flight, free_context;
+	uint32_t n_flights, n_contexts;
+	uint32_t used_chunks, used_flights, used_contexts;
+	uint64_t tick; /* being worked off */
+	uint64_t size;
+};
+
+static void *alloc_touched(size_t size)
+{
+	size_t align = size >= HUGE_PAGE ? HUGE_PAGE : 64;
+	void *p = aligned_alloc(align, (size + align - 1) & ~(align - 1));
+
+	if (!p)
+		return NULL;
+	if (align == HUGE_PAGE)
+		madvise(p, size, MADV_HUGEPAGE); /* only a wish */
+	memset(p, 0, size);
+	return p;
+}
+
+/* Links all numbers but 0, the lowest first: what is in use stays close together. */
+#define LINK_FREE(pool, n)                                       \
+	do {                                                     \
+		for (uint32_t i_ = 1; i_ <= (n); i_++)           \
+			(pool)[i_].next = i_ < (n) ? i_ + 1 : 0; \
+	} while (0)
+
+struct steer_store *steer_store_new(uint64_t size)
+{
+	const uint64_t each = sizeof(struct chunk) + sizeof(struct steer_flight)
+			      + sizeof(struct steer_context) / CONTEXT_FOR;
+	uint64_t n = size / each;
+	struct steer_store *st;
+
+	if (n > FLIGHTS_MAX)
+		return NULL;
+	st = calloc(1, sizeof(*st));
+	if (!st)
+		return NULL;
+	n = n < CONTEXT_FOR ? CONTEXT_FOR : n;
+	st->n_flights = (uint32_t)n;
+	st->n_contexts = (uint32_t)n / CONTEXT_FOR;
+	st->size = n * each;
+	st->chunks = alloc_touched((n + 1) * sizeof(*st->chunks));
+	st->flights = alloc_touched((n + 1) * sizeof(*st->flights));
+	st->contexts = alloc_touched((st->n_contexts + 1ull) * sizeof(*st->contexts));
+	st->lists = alloc_touched(WHEEL_LISTS * sizeof(*st->lists));
+	if (!st->chunks || !st->flights || !st->contexts || !st->lists) {
+		steer_store_free(st);
+		return NULL;
+	}
+	LINK_FREE(st->chunks, st->n_flights);
+	LINK_FREE(st->flights, st->n_flights);
+	LINK_FREE(st->contexts, st->n_contexts);
+	st->free_chunk = st->free_flight = st->free_context = 1;
+	return st;
+}
+
+void steer_store_free(struct steer_store *st)
+{
+	if (!st)
+		return;
+	free(st->chunks);
+	free(st->flights);
+	free(st->contexts);
+	free(st->lists);
+	free(st);
+}
+
+/* ---- Copies ---- */
+
+static uint32_t chunks_for(uint32_t len)
+{
+	return (len + STEER_CHUNK_BYTES - 1) / STEER_CHUNK_BYTES;
+}
+
+static bool chain_new(struct steer_store *st, struct steer_copy *c, const uint8_t *p, uint32_t len)
+{
+	uint32_t *link = &c->first;
+
+	if (chunks_for(len) > st->n_flights - st->used_chunks)
+		return false;
+	st->used_chunks += chunks_for(len);
+	c->first = STEER_NONE;
+	c->len = len;
+	while (len > 0) {
+		uint32_t n = len < STEER_CHUNK_BYTES ? len : STEER_CHUNK_BYTES;
+		struct chunk *k = &st->chunks[st->free_chunk];
+
+		*link = st->free_chunk;
+		st->free_chunk = k->next;
+		link = &k->next;
+		memcpy(k->b, p, n);
+		p += n;
+		len -= n;
+	}
+	*link = STEER_NONE;
+	return true;
+}
+
+void steer_store_drop(struct steer_store *st, struct steer_copy *c)
+{
+	uint32_t i = c->first;
+
+	while (i != STEER_NONE) {
+		uint32_t next = st->chunks[i].next;
+
+		st->chunks[i].next = st->free_chunk;
+		st->free_chunk = i;
+		st->used_chunks--;
+		i = next;
+	}
+	*c = (struct steer_copy){ 0 };
+}
+
+bool steer_store_put(struct steer_store *st, struct steer_copy *c, const uint8_t *p, uint32_t len)
+{
+	struct steer_copy fresh;
+
+	if (!chain_new(st, &fresh, p, len))
+		return false;
+	steer_store_drop(st, c);
+	*c = fresh;
+	return true;
+}
+
+void steer_store_get(const struct steer_store *st, const struct steer_copy *c, uint8_t *out)
+{
+	uint32_t left = c->len;
+
+	for (uint32_t i = c->first; i != STEER_NONE; i = st->chunks[i].next) {
+		uint32_t n = left < STEER_CHUNK_BYTES ? left : STEER_CHUNK_BYTES;
+
+		memcpy(out, st->chunks[i].b, n);
+		out += n;
+		left -= n;
+	}
+}
+
+/* ---- Wheel ---- */
+
+static void wheel_remove(struct steer_store *st, struct steer_flight *f)
+{
+	if (f->list == OFF)
+		return;
+	if (f->prev != STEER_NONE)
+		st->flights[f->prev].next = f->next;
+	else
+		st->lists[f->list] = f->next;
+	if (f->next != STEER_NONE)
+		st->flights[f->next].prev = f->prev;
+	f->list = OFF;
+}
+
+static void wheel_add(struct steer_store *st, struct steer_flight *f)
+{
+	uint64_t tick = (f->due_us >> STEER_WHEEL_SHIFT) + 1;
+	uint32_t number = steer_store_number(st, f);
+
+	/* Never the list being worked off, nor one beyond this turn. */
+	if (tick <= st->tick)
+		tick = st->tick + 1;
+	if (tick - st->tick >= WHEEL_LISTS)
+		tick = st->tick + WHEEL_LISTS - 1;
+	f->list = (uint32_t)tick & (WHEEL_LISTS - 1);
+	f->prev = STEER_NONE;
+	f->next = st->lists[f->list];
+	if (f->next != STEER_NONE)
+		st->flights[f->next].prev = number;
+	st->lists[f->list] = number;
+}
+
+void steer_store_at(struct steer_store *st, struct steer_flight *f, uint64_t due_us,
+		    uint64_t now_us)
+{
+	/* All lists are empty: the wheel may stand where it likes. */
+	if (st->used_flights == 1 && f->list == OFF && now_us >> STEER_WHEEL_SHIFT > st->tick)
+		st->tick = now_us >> STEER_WHEEL_SHIFT;
+	/* What is put off stays where it is, and is put on its new list when it comes up. */
+	if (f->list != OFF && due_us >= f->due_us) {
+		f->due_us = due_us;
+		return;
+	}
+	wheel_remove(st, f);
+	f->due_us = due_us;
+	wheel_add(st, f);
+}
+
+struct steer_flight *steer_store_due(struct steer_store *st, uint64_t now_us)
+{
+	uint64_t now_tick = now_us >> STEER_WHEEL_SHIFT;
+
+	for (;;) {
+		uint32_t number = st->lists[st->tick & (WHEEL_LISTS - 1)];
+
+		while (number != STEER_NONE) {
+			struct steer_flight *f = &st->flights[number];
+
+			wheel_remove(st, f);
+			if (f->due_us <= now_us)
+				return f;
+			wheel_add(st, f);
+			number = st->lists[st->tick & (WHEEL_LISTS - 1)];
+		}
+		if (st->tick >= now_tick)
+			return NULL;
+		/* After a long pause each list is worked off once, not once for each turn missed.
+		 */
+		if (now_tick - st->tick >= WHEEL_LISTS)
+			st->tick = now_tick - WHEEL_LISTS + 1;
+		else
+			st->tick++;
+	}
+}
+
+/* ---- Flights and contexts ---- */
+
+uint32_t steer_store_add(struct steer_store *st, const uint8_t *p, uint32_t len)
+{
+	uint32_t number = st->free_flight;
+	struct steer_flight *f = &st->flights[number];
+	uint32_t next = f->next;
+	struct steer_copy copy;
+
+	if (number == STEER_NONE || !chain_new(st, &copy, p, len))
+		return STEER_NONE;
+	st->free_flight = next;
+	st->used_flights++;
+	*f = (struct steer_flight){ .list = OFF, .copy = copy };
+	return number;
+}
+
+void steer_store_remove(struct steer_store *st, uint32_t number)
+{
+	struct steer_flight *f = &st->flights[number];
+
+	wheel_remove(st, f);
+	steer_store_drop(st, &f->copy);
+	if (f->context != STEER_NONE) {
+		struct steer_context *x = &st->contexts[f->context];
+
+		steer_store_drop(st, &x->best_copy);
+		x->next = st->free_context;
+		st->free_context = f->context;
+		st->used_contexts--;
+		f->context = STEER_NONE;
+	}
+	f->record = NULL;
+	f->next = st->free_flight;
+	st->free_flight = number;
+	st->used_flights--;
+}
+
+struct steer_flight *steer_store_flight(const struct steer_store *st, uint32_t number)
+{
+	return &st->flights[number];
+}
+
+uint32_t steer_store_number(const struct steer_store *st, const struct steer_flight *f)
+{
+	return (uint32_t)(f - st->flights);
+}
+
+uint32_t steer_store_flights(const struct steer_store *st)
+{
+	return st->n_flights;
+}
+
+struct steer_context *steer_store_context(struct steer_store *st, struct steer_flight *f)
+{
+	struct steer_context *x = &st->contexts[st->free_context];
+
+	if (st->free_context == STEER_NONE)
+		return NULL;
+	f->context = st->free_context;
+	st->free_context = x->next;
+	st->used_contexts++;
+	*x = (struct steer_context){ 0 };
+	return x;
+}
+
+struct steer_context *steer_store_context_of(const struct steer_store *st,
+					     const struct steer_flight *f)
+{
+	return f->context != STEER_NONE ? &st->contexts[f->context] : NULL;
+}
+
+struct steer_store_use steer_store_use(const struct steer_store *st)
+{
+	return (struct steer_store_use){
+		.used = (uint64_t)st->used_chunks * sizeof(struct chunk)
+			+ (uint64_t)st->used_flights * sizeof(struct steer_flight)
+			+ (uint64_t)st->used_contexts * sizeof(struct steer_context),
+		.size = st->size,
+		.flights = st->used_flights,
+		.contexts = st->used_contexts,
+	};
+}
