@@ -137,7 +137,7 @@ bool steer_copy_response(struct steer_ctx *c, const struct steer_resp *r);
 
 /* ---- steer_trial.c ---- */
 
-/** The best member of a pair, when a trial is on offer and this request may make it; else NULL. */
+/** The better member that a trial is on offer for, when this request may make it; else NULL. */
 const struct dp_member *steer_trial(struct steer_ctx *c, const struct dp_pair *pair, uint64_t word);
 /** A trial's request has been forwarded. */
 void steer_trial_sent(struct steer_ctx *c, const struct steer_hop *hop);

@@ -1,39 +1,46 @@
 /*
- * Trials of signal failback: control offers one at a time for a pair; the worker that claims it
- * sends one live request to the pair's best member, and says how it went. A request that is not
- * answered goes back to the active member, at its next send or as soon as it is overdue.
+ * Trials of signal failback: control offers one at a time for a pair; the worker that takes it
+ * sends one live request to the member that the offer names, and says how it went. A request that
+ * is not answered goes back to the active member, at its next send or as soon as it is overdue.
  */
 #include "dataplane/steer/steer_flight.h"
 
 /* One of all workers gets it (see dp_region.h). @return whether this one did. */
-static bool claim(struct steer *s, uint16_t pair, uint32_t *trial)
+static bool take(struct steer *s, uint16_t pair, uint32_t offer)
 {
-	_Atomic uint32_t *at = &s->p.pair_trials[pair];
-	uint32_t v = atomic_load_explicit(at, memory_order_acquire);
+	return atomic_compare_exchange_strong_explicit(&s->p.pair_trials[pair], &offer,
+						       offer | DP_TRIAL_TAKEN, memory_order_acq_rel,
+						       memory_order_relaxed);
+}
 
-	if (v & 1
-	    || !atomic_compare_exchange_strong_explicit(at, &v, v + 1, memory_order_acq_rel,
-							memory_order_relaxed))
-		return false;
-	*trial = v / 2;
-	return true;
+/* A member that this request may be tried on. */
+static bool may_try(const struct steer_ctx *c, const struct dp_member *m, uint64_t word)
+{
+	return m->valid && m->slot != dp_word_active(word) && !dp_word_draining(word, m->slot)
+	       && m->at.port != 0 && (m->methods >> c->m->method & 1)
+	       && !steer_is_emergency(c->cfg, c->service, c->m);
 }
 
 const struct dp_member *steer_trial(struct steer_ctx *c, const struct dp_pair *pair, uint64_t word)
 {
-	const struct dp_member *best = &pair->members[pair->order[0]];
+	uint16_t number = dp_cfg_pair_number(c->cfg, pair);
+	const struct dp_member *m;
 	struct steer *s = c->s;
+	uint32_t offer;
 
 	if (!s->peers || !s->p.pair_trials || c->way || c->in_dialog || c->t.record || c->t.taken
-	    || !(pair->signal_methods >> c->m->method & 1) || !best->valid
-	    || best->slot == dp_word_active(word) || dp_word_draining(word, best->slot)
-	    || best->at.port == 0 || !(best->methods >> c->m->method & 1)
-	    || steer_is_emergency(c->cfg, c->service, c->m)
-	    || !claim(s, dp_cfg_pair_number(c->cfg, pair), &c->trial))
+	    || !(pair->signal_methods >> c->m->method & 1))
 		return NULL;
+	/* Acquire: the slot is one of the snapshot that was published before. Partner: control's
+	 * release store of the offer. */
+	offer = atomic_load_explicit(&s->p.pair_trials[number], memory_order_acquire);
+	m = &pair->members[dp_trial_slot(offer)];
+	if ((offer & DP_TRIAL_TAKEN) || !may_try(c, m, word) || !take(s, number, offer))
+		return NULL;
+	c->trial = dp_trial_number(offer);
 	c->is_trial = true;
-	c->v->why = "a trial of the best member";
-	return best;
+	c->v->why = "a trial of a better member";
+	return m;
 }
 
 void steer_trial_sent(struct steer_ctx *c, const struct steer_hop *hop)

@@ -365,7 +365,7 @@ void bench_trial(struct bench *b, const char *pair, uint32_t trial)
 	int n = ctl_numbers_pair(b->numbers, pair);
 
 	cr_assert(n >= 0, "no pair %s", pair);
-	b->trials[n] = 2 * trial;
+	b->trials[n] = dp_trial(trial, dp_cfg_pair(b->cfg, (unsigned int)n)->order[0]);
 	b->words[n] |= DP_WORD_TRIAL;
 }
 

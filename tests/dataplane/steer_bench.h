@@ -109,7 +109,7 @@ void bench_suspect(struct bench *b, const char *member, bool suspect);
 void bench_drain(struct bench *b, const char *member, bool draining);
 void bench_pair_flag(struct bench *b, const char *pair, uint64_t flag, bool on);
 uint32_t bench_member(const struct bench *b, const char *member); /* its number */
-/** A trial of signal failback is on offer for a pair: its number. */
+/** A trial of signal failback on a pair's first member is on offer: its number. */
 void bench_trial(struct bench *b, const char *pair, uint32_t trial);
 
 /** Time passes, with a tick each 4 ms. */
