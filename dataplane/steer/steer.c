@@ -8,8 +8,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "dataplane/steer/steer_flight.h"
+
+/* Of all members that there can be; pages come into being when touched. */
+#define PEERS_SIZE (DP_MAX_MEMBERS * sizeof(struct steer_peer))
 
 #define TICK_BUDGET 2048 /* records that one tick removes at most: 0.1 ms */
 
@@ -18,7 +22,12 @@ static bool init_flights(struct steer *s)
 {
 	if (!s->records || !s->p.send)
 		return true;
-	s->peers = calloc(DP_MAX_MEMBERS, sizeof(*s->peers));
+	s->peers = mmap(NULL, PEERS_SIZE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (s->peers == MAP_FAILED) {
+		s->peers = NULL;
+		return false;
+	}
 	if (s->p.word_downs)
 		s->scan.downs = atomic_load_explicit(s->p.word_downs, memory_order_relaxed);
 	if (s->p.store_size) {
@@ -28,7 +37,7 @@ static bool init_flights(struct steer *s)
 			return false;
 		s->p.counters->store_size = steer_store_use(s->store).size;
 	}
-	return s->peers != NULL;
+	return true;
 }
 
 struct steer *steer_new(const struct steer_params *p)
@@ -63,7 +72,8 @@ void steer_free(struct steer *s)
 	steer_limits_free(s->limits);
 	steer_store_free(s->store);
 	steer_replay_free(s->replay);
-	free(s->peers);
+	if (s->peers)
+		munmap(s->peers, PEERS_SIZE);
 	free(s);
 }
 
