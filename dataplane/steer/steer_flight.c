@@ -238,12 +238,12 @@ static enum dp_rescue why_elsewhere(const struct steer *s, const struct steer_re
 	const struct steer_peer *peer = s->peers ? &s->peers[rec->member] : NULL;
 	uint64_t age_us = (uint32_t)((uint32_t)s->now_us - rec->sent_us);
 
+	if (rec->flags & STEER_RECORD_TRIAL)
+		return rec->flags & STEER_RECORD_HEARD ? DP_RESCUE_N : DP_RESCUE_TRIAL;
 	if (dp_word_down(word, m->slot))
 		return DP_RESCUE_DOWN;
 	if (!peer || rec->flags & STEER_RECORD_HEARD || rec->sends < 2)
 		return DP_RESCUE_N;
-	if (rec->flags & STEER_RECORD_TRIAL)
-		return DP_RESCUE_TRIAL;
 	if (!(pair->failover_methods >> rec->method & 1) || pair->retry_counts == 0)
 		return DP_RESCUE_N;
 	if (rec->sends >= pair->retry_counts)
@@ -381,6 +381,8 @@ bool steer_flight_move(struct steer *s, struct steer_flight *f, enum dp_rescue c
 	if (!x || !steer_replay_request(s, f, &way))
 		return false;
 	way.listener = steer_replay_listener(s);
+	if (rec->flags & STEER_RECORD_TRIAL)
+		steer_trial_end(s, rec, 0);
 	steer_flight_rescued(s, rec, f->member, way.member, cause);
 	steer_fork_add(s, f, x, &way, true);
 	rec->member = way.member;
@@ -442,6 +444,23 @@ static bool rescued_from(struct steer_ctx *c, struct steer_flight *f)
 	return true;
 }
 
+/* From a branch that was given up, without a context: of its finals only a 2xx passes. */
+static bool late(struct steer_ctx *c, struct steer_resp *r, struct steer_flight *f)
+{
+	struct steer_record *rec = r->record;
+
+	if (c->m->status / 100 != 2
+	    || (rec->method != SIP_METHOD_INVITE && rec->state != STEER_RECORD_OPEN))
+		return absorb(c, DP_REASON_RESP_ABSORBED, "a branch that was given up");
+	if (rec->method != SIP_METHOD_INVITE && r->member != STEER_NO_MEMBER) {
+		rec->member = r->member;
+		rec->attempt = r->branch.attempt;
+	}
+	if (f)
+		steer_flight_done(c->s, f);
+	return true;
+}
+
 /* A response to a request that has one branch, or that moved without a context. */
 static bool single(struct steer_ctx *c, struct steer_resp *r, struct steer_flight *f)
 {
@@ -449,14 +468,8 @@ static bool single(struct steer_ctx *c, struct steer_resp *r, struct steer_fligh
 	uint16_t status = c->m->status;
 	bool invite = rec->method == SIP_METHOD_INVITE;
 
-	if (r->branch.attempt != rec->attempt) {
-		if (status / 100 == 2 && (invite || rec->state == STEER_RECORD_OPEN)) {
-			if (f)
-				steer_flight_done(c->s, f);
-			return true;
-		}
-		return absorb(c, DP_REASON_RESP_ABSORBED, "a branch that was given up");
-	}
+	if (r->branch.attempt != rec->attempt)
+		return late(c, r, f);
 	if (rec->state == STEER_RECORD_ANSWERED && !(invite && status / 100 == 2))
 		return absorb(c, DP_REASON_RESP_ABSORBED, "its client has been answered from here");
 	if (rec->state == STEER_RECORD_ACCEPTED && status / 100 != 2)

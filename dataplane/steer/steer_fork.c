@@ -98,10 +98,11 @@ static struct steer_try *find(const struct steer *s, struct steer_context *x,
 
 /* ---- CANCEL ---- */
 
-/* A member that is down gets none, unless its twin knows the transaction. */
-static bool may_cancel(const struct steer *s, const struct steer_try *t)
+/* A member that is down gets none, unless its twin knows the transaction, or it is on trial. */
+static bool may_cancel(const struct steer *s, const struct steer_flight *f,
+		       const struct steer_try *t)
 {
-	return !steer_flight_is_down(s, t->member)
+	return !steer_flight_is_down(s, t->member) || f->record->flags & STEER_RECORD_TRIAL
 	       || steer_flight_pair_flag(s, t->member, DP_PAIR_SHARES_TRANSACTIONS);
 }
 
@@ -124,7 +125,7 @@ static void cancel_branch(struct steer *s, struct steer_flight *f, struct steer_
 {
 	t->flags |= STEER_BRANCH_CANCEL;
 	if (t->final || t->flags & STEER_BRANCH_CANCELLING || !(t->flags & STEER_BRANCH_HEARD)
-	    || !may_cancel(s, t) || !steer_replay_cancel(s, f, t))
+	    || !may_cancel(s, f, t) || !steer_replay_cancel(s, f, t))
 		return;
 	expect_cancelled(s, f, steer_replay_tag(s));
 	t->flags |= STEER_BRANCH_CANCELLING;
@@ -407,7 +408,7 @@ static void cancel_again(struct steer *s, struct steer_flight *f, struct steer_t
 		return;
 	if (t->wait_us == STEER_T1_US)
 		steer_event(s, DP_EVENT_UNANSWERED, t->member, SIP_METHOD_CANCEL, 0);
-	if (may_cancel(s, t) && steer_replay_cancel(s, f, t))
+	if (may_cancel(s, f, t) && steer_replay_cancel(s, f, t))
 		s->p.counters->own_retransmits++;
 	t->wait_us = 2 * t->wait_us < STEER_T2_US ? 2 * t->wait_us : STEER_T2_US;
 	t->next_us = s->now_us + t->wait_us;

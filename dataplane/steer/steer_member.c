@@ -114,6 +114,7 @@ static const struct dp_member *twin_of_dead(struct steer_ctx *c, const struct dp
 	const struct dp_member *active = steer_active(pair, word);
 
 	if (!is_down(word, m) || !active || c->m->method == SIP_METHOD_ACK
+	    || c->t.record->flags & STEER_RECORD_TRIAL
 	    || (c->way && !(pair->flags & DP_PAIR_SHARES_TRANSACTIONS)))
 		return m;
 	if (active != m)

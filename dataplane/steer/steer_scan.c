@@ -48,8 +48,9 @@ static bool leave(struct steer *s, struct steer_flight *f)
 
 	if (!down && (s->scan.n_streams == 0 || !stream_failed(s, f->member)))
 		return false;
+	/* What a member that is down gets on trial has a time of its own. */
 	if (f->flags & (STEER_FLIGHT_ANSWERED | STEER_FLIGHT_DONE)
-	    || f->record->state != STEER_RECORD_OPEN)
+	    || f->record->state != STEER_RECORD_OPEN || f->record->flags & STEER_RECORD_TRIAL)
 		return false;
 	if (down && is_dead_end(s, f)) {
 		steer_timer_final(s, f, f->record->flags & STEER_RECORD_CANCELLED ? 487 : 504);

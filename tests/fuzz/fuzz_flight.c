@@ -216,8 +216,10 @@ static void to_member(int m, const struct sip_msg *msg, const uint8_t *p, size_t
 		assert(!own || !is_down(m) || f.shares);
 		return;
 	}
-	/* A faulty client may use one branch for two methods. */
-	if (seen_before(b.tag ^ msg->method, p, len) || b.attempt == 15)
+	/* OPTIONS is a faulty client's second request under one branch: with a record or without.
+	 */
+	if (msg->method == SIP_METHOD_OPTIONS || seen_before(b.tag ^ msg->method, p, len)
+	    || b.attempt == 15)
 		return;
 	if (b.attempt > 0) { /* a further branch of a request in flight */
 		assert(!is_down(m));
