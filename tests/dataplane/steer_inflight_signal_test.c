@@ -152,7 +152,7 @@ static void expect_event(struct bench *b)
 	cr_expect(ev->value == ((uint32_t)running->status << 8 | running->method), "%s: %u/%u",
 		  running->row.name, ev->value >> 8, ev->value & 255);
 	cr_expect(bench_event(b, DP_EVENT_TRIAL) == NULL, "%s: once", running->row.name);
-	cr_expect(b->trials[0] == 15 && b->counters.trials == 1
+	cr_expect(b->trials[0] & DP_TRIAL_TAKEN && b->counters.trials == 1
 			  && b->members[bench_member(b, "east-a")].trials == 1,
 		  "%s", running->row.name);
 	cr_expect(b->counters.rescued[DP_RESCUE_TRIAL][running->method]
@@ -190,7 +190,7 @@ Test(steer_inflight_signal, one_at_a_time_and_never_an_emergency_call)
 		b, "203.0.113.5:5060", lb,
 		"INVITE sip:x@example.com SIP/2.0\nVia: SIP/2.0/UDP 203.0.113.5;branch=z9hG4bK-3");
 	bench_forwarded(b, lb, mb);
-	cr_expect(b->trials[0] == 19 && b->counters.trials == 1);
+	cr_expect(b->trials[0] & DP_TRIAL_TAKEN && b->counters.trials == 1);
 	bench_free(b);
 }
 
