@@ -7,6 +7,7 @@
  */
 #include "control/pair/ctl_pair.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "control/pair/ctl_pair_int.h"
@@ -99,9 +100,22 @@ static struct ctl_pair_reason error_reason(const struct ctl_pair_event *ev)
 	return (struct ctl_pair_reason){ .kind = kinds[ev->code & 3], .detail = ev->detail };
 }
 
-/* Port and protocol unreachable come from the member's own host: the way there works. */
+/* The probe's whole time went by before there was a connection: as good as no answer to it. */
+static bool is_timeout(const struct ctl_pair_event *ev)
+{
+	return (ev->code == CTL_ERROR_STREAM && ev->detail == ETIMEDOUT)
+	       || (ev->code == CTL_ERROR_TLS && ev->detail == CTL_TLS_TIMED_OUT);
+}
+
+/* Port and protocol unreachable come from the member's own host, and so does what it does to a
+ * connection: the way there works. */
 static bool is_host_alive(const struct ctl_pair_event *ev)
 {
+	if (ev->code == CTL_ERROR_TLS)
+		return ev->detail != CTL_TLS_OWN_FILES;
+	if (ev->code == CTL_ERROR_STREAM)
+		return ev->detail == ECONNREFUSED || ev->detail == ECONNRESET || ev->detail == EPIPE
+		       || ev->detail == EBADMSG || ev->detail == EMSGSIZE;
 	return ev->code == CTL_ERROR_ICMP
 	       && (ev->detail == (3u << 8 | 2) || ev->detail == (3u << 8 | 3)
 		   || ev->detail == (1u << 8 | 4));
@@ -130,7 +144,7 @@ static void on_error(struct pp *c)
 		pp_failback_answer(c, false, pp_why(&why, text, sizeof(text)));
 		return;
 	}
-	if (pp_is_lost(c->p) && !burst) {
+	if ((pp_is_lost(c->p) || is_timeout(c->ev)) && !burst) {
 		pp_m(c, slot)->bad = why;
 		pp_m(c, slot)->missed |= pr->force;
 		pp_input(c, slot, PP_BAD);

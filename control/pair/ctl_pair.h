@@ -25,19 +25,20 @@
 #include "control/config/ctl_model.h"
 #include "dataplane/dp_region.h"
 
-#define CTL_PAIR_NONE      0xff /* no slot */
-#define CTL_PAIR_CODES     16
-#define CTL_PAIR_BURST     3         /* probes that confirm or clear a suspicion */
-#define CTL_PAIR_BURST_MIN 10000u    /* us: least distance of a burst's probes */
-#define CTL_PAIR_BURST_MAX 1000000u  /* us: greatest, whatever the round trip */
-#define CTL_PAIR_RTT_GUESS 75000u    /* us: round trip of a member that was never measured */
-#define CTL_PAIR_COOL_US   250000u   /* after a cleared suspicion the next burst waits this long */
-#define CTL_PAIR_STALL_US  250000u   /* a tick this late means that the process was not running */
-#define CTL_PAIR_VOIDS     2         /* times in a row that lateness may excuse a probe */
-#define CTL_PAIR_FLAP_US   600000000 /* a switch away this soon after a return is a flap */
-#define CTL_PAIR_FLAPS_MAX 6         /* the hold doubles at most so often */
-#define CTL_PAIR_T1_US     500000    /* RFC 3261 17.1.1.1 */
-#define CTL_PAIR_TEXT      256
+#define CTL_PAIR_NONE         0xff /* no slot */
+#define CTL_PAIR_CODES        16
+#define CTL_PAIR_BURST        3        /* probes that confirm or clear a suspicion */
+#define CTL_PAIR_BURST_MIN    10000u   /* us: least distance of a burst's probes */
+#define CTL_PAIR_BURST_MAX    1000000u /* us: greatest, whatever the round trip */
+#define CTL_PAIR_BURST_STREAM 100000u  /* us: least over TCP, which sends again after 200 ms */
+#define CTL_PAIR_RTT_GUESS    75000u   /* us: round trip of a member that was never measured */
+#define CTL_PAIR_COOL_US      250000u /* after a cleared suspicion the next burst waits this long */
+#define CTL_PAIR_STALL_US     250000u /* a tick this late means that the process was not running */
+#define CTL_PAIR_VOIDS        2       /* times in a row that lateness may excuse a probe */
+#define CTL_PAIR_FLAP_US      600000000 /* a switch away this soon after a return is a flap */
+#define CTL_PAIR_FLAPS_MAX    6         /* the hold doubles at most so often */
+#define CTL_PAIR_T1_US        500000    /* RFC 3261 17.1.1.1 */
+#define CTL_PAIR_TEXT         256
 
 enum ctl_pair_phase {
 	CTL_PAIR_UNKNOWN,
@@ -64,6 +65,7 @@ struct ctl_pair_member_conf {
 	const char *name;  /* borrowed; for evidence */
 	uint8_t role;      /* enum dp_role */
 	uint8_t rank;      /* 0 is the primary */
+	uint8_t transport; /* of its probes: enum dp_transport */
 	bool registers;    /* has user and password: timed failback sends REGISTER */
 	uint64_t phase_us; /* delay of its first probe, so that members are spread in time */
 };
@@ -120,10 +122,29 @@ enum ctl_pair_event_type {
 };
 
 enum ctl_pair_error {
-	CTL_ERROR_ICMP,   /* detail is type << 8 | code */
-	CTL_ERROR_SEND,   /* could not be sent; detail: errno */
-	CTL_ERROR_STREAM, /* connection refused, reset or timed out; detail: errno */
-	CTL_ERROR_TLS,    /* handshake failed, certificate refused */
+	CTL_ERROR_ICMP, /* detail is type << 8 | code */
+	CTL_ERROR_SEND, /* could not be sent; detail: errno */
+	/* A connection failed; detail: errno. ETIMEDOUT: not open when the probe's time was over;
+	 * EPIPE: closed before it answered; EBADMSG: what came is no SIP; EMSGSIZE: too much. */
+	CTL_ERROR_STREAM,
+	CTL_ERROR_TLS, /* detail: enum ctl_pair_tls */
+};
+
+/** Why TLS with a member failed. */
+enum ctl_pair_tls {
+	CTL_TLS_FAILED,      /* none of the below */
+	CTL_TLS_TIMED_OUT,   /* no end of the handshake when the probe's time was over */
+	CTL_TLS_CLOSED,      /* the connection was closed within the handshake */
+	CTL_TLS_NO_TLS,      /* what came is no TLS */
+	CTL_TLS_NO_COMMON,   /* no version or cipher suite in common */
+	CTL_TLS_EXPIRED,     /* the server's certificate has expired */
+	CTL_TLS_NOT_YET,     /* it is not valid yet */
+	CTL_TLS_WRONG_NAME,  /* it names somebody else */
+	CTL_TLS_UNKNOWN_CA,  /* it leads to no authority that we trust */
+	CTL_TLS_CERTIFICATE, /* something else is wrong with it */
+	CTL_TLS_REFUSED_US,  /* the server refuses our certificate, or wants one */
+	CTL_TLS_OWN_FILES,   /* our own files cannot be used */
+	CTL_TLS_N,
 };
 
 struct ctl_pair_event {
@@ -188,6 +209,7 @@ struct ctl_pair_reason {
 	uint16_t code;
 	uint32_t detail;
 	uint32_t n_sends;
+	uint8_t transport;
 	uint64_t span_us;
 };
 
@@ -208,7 +230,8 @@ struct ctl_pair_burst {
 
 struct ctl_pair_member {
 	bool present;
-	uint8_t health; /* enum ctl_health */
+	uint8_t health;    /* enum ctl_health */
+	uint8_t transport; /* as in the settings */
 	bool degraded, draining, disabled;
 	bool last_good; /* its last probe was answered well */
 	bool silent;    /* its last probe was not answered at all */

@@ -271,12 +271,14 @@ void pp_on_change(struct pp *c)
 		unsigned int s = c->conf->order[i];
 		struct ctl_pair_member *m = pp_m(c, s);
 
+		m->transport = c->conf->m[s].transport;
 		if ((c->ev->slots >> s & 1) == 0)
 			continue;
 		if (m->present)
 			pp_forget(c, s);
 		else
 			memset(m, 0, sizeof(*m));
+		m->transport = c->conf->m[s].transport;
 		m->present = true;
 		m->changed_us = c->now;
 		m->srtt_us = m->rttvar_us = m->last_rtt_us = 0;

@@ -40,14 +40,17 @@ unsigned int ctl_pair_sends(uint64_t timeout_us)
 	return n > SENDS_MAX ? SENDS_MAX : (unsigned int)n;
 }
 
-/* Two round trips, where a round trip is what RFC 6298 would wait for: mean and four deviations. */
+/* Two round trips, where a round trip is what RFC 6298 would wait for: mean and four deviations. A
+ * probe may have to connect first: one round trip more over TCP, three over TLS 1.2. */
 uint64_t ctl_pair_burst_step(const struct ctl_pair_member *m)
 {
+	static const uint8_t trips[] = { [DP_UDP] = 2, [DP_TCP] = 4, [DP_TLS] = 8 };
 	uint64_t rtt = m->srtt_us != 0 ? m->srtt_us + 4ull * m->rttvar_us : CTL_PAIR_RTT_GUESS;
-	uint64_t step = 2 * rtt;
+	uint64_t step = trips[m->transport] * rtt;
+	uint64_t least = m->transport == DP_UDP ? CTL_PAIR_BURST_MIN : CTL_PAIR_BURST_STREAM;
 
-	if (step < CTL_PAIR_BURST_MIN)
-		return CTL_PAIR_BURST_MIN;
+	if (step < least)
+		return least;
 	return step > CTL_PAIR_BURST_MAX ? CTL_PAIR_BURST_MAX : step;
 }
 
@@ -279,6 +282,7 @@ static void periodic_over(struct pp *c, unsigned int slot)
 	}
 	m->voids = 0;
 	m->bad = (struct ctl_pair_reason){ .kind = PP_WHY_TIMEOUT,
+					   .transport = m->transport,
 					   .n_sends = pr->n_sends,
 					   .span_us = pr->deadline_us - pr->sent_us };
 	pp_cancel(c, pr);

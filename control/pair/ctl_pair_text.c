@@ -2,6 +2,7 @@
  * The pair machine's words: names of states and events, causes, the sentences of evidence, and the
  * pair's 64-bit word.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -123,6 +124,46 @@ void pp_add(struct pp *c, const char *format, ...)
 	va_end(ap);
 }
 
+struct words {
+	uint32_t detail; /* errno */
+	const char *cause, *text;
+};
+
+static const struct words *stream_words(uint32_t detail)
+{
+	static const struct words words[] = {
+		{ 0, "connection-failed", NULL },
+		{ ECONNREFUSED, "connection-refused", "connection refused" },
+		{ ECONNRESET, "connection-reset", "connection reset" },
+		{ ETIMEDOUT, "connection-timed-out", "no connection within the probe's time" },
+		{ EPIPE, "connection-closed", "connection closed without an answer" },
+		{ EBADMSG, "connection-garbage", "what came is no SIP message" },
+		{ EMSGSIZE, "connection-garbage", "what came is too much for an answer" },
+	};
+
+	for (size_t i = 1; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (words[i].detail == detail)
+			return &words[i];
+	}
+	return &words[0];
+}
+
+static const struct words tls_words[CTL_TLS_N] = {
+	[CTL_TLS_FAILED] = { 0, "tls-failed", "TLS failed" },
+	[CTL_TLS_TIMED_OUT] = { 0, "tls-timed-out", "no TLS handshake within the probe's time" },
+	[CTL_TLS_CLOSED] = { 0, "tls-closed", "connection closed within the TLS handshake" },
+	[CTL_TLS_NO_TLS] = { 0, "tls-not-spoken", "what came is no TLS" },
+	[CTL_TLS_NO_COMMON] = { 0, "tls-no-common", "no TLS version or cipher suite in common" },
+	[CTL_TLS_EXPIRED] = { 0, "tls-certificate-expired", "its certificate has expired" },
+	[CTL_TLS_NOT_YET] = { 0, "tls-certificate-not-yet", "its certificate is not valid yet" },
+	[CTL_TLS_WRONG_NAME] = { 0, "tls-wrong-name", "its certificate names somebody else" },
+	[CTL_TLS_UNKNOWN_CA] = { 0, "tls-unknown-ca",
+				 "its certificate is of an authority unknown here" },
+	[CTL_TLS_CERTIFICATE] = { 0, "tls-bad-certificate", "its certificate is not valid" },
+	[CTL_TLS_REFUSED_US] = { 0, "tls-refused", "it refuses our certificate, or wants one" },
+	[CTL_TLS_OWN_FILES] = { 0, "tls-own-files", "our own certificate files cannot be used" },
+};
+
 const char *pp_cause(const struct ctl_pair_reason *r)
 {
 	switch (r->kind) {
@@ -130,8 +171,8 @@ const char *pp_cause(const struct ctl_pair_reason *r)
 	case PP_WHY_CODE: return "unavailable-code";
 	case PP_WHY_ICMP: return "icmp";
 	case PP_WHY_SEND: return "send-error";
-	case PP_WHY_STREAM: return "connection";
-	case PP_WHY_TLS: return "tls";
+	case PP_WHY_STREAM: return stream_words(r->detail)->cause;
+	case PP_WHY_TLS: return tls_words[r->detail < CTL_TLS_N ? r->detail : 0].cause;
 	case PP_WHY_UNANSWERED: return "unanswered";
 	case PP_WHY_LIVE_CODE: return "live-code";
 	default: return "probe-burst";
@@ -172,8 +213,13 @@ const char *pp_why(const struct ctl_pair_reason *r, char *buf, size_t size)
 
 	switch (r->kind) {
 	case PP_WHY_TIMEOUT:
-		snprintf(buf, size, "no answer to %u sends of an OPTIONS within %s", r->n_sends,
-			 pp_span(r->span_us, span, sizeof(span)));
+		pp_span(r->span_us, span, sizeof(span));
+		if (r->transport == DP_UDP)
+			snprintf(buf, size, "no answer to %u sends of an OPTIONS within %s",
+				 r->n_sends, span);
+		else
+			snprintf(buf, size, "no answer to an OPTIONS over %s within %s",
+				 r->transport == DP_TLS ? "TLS" : "TCP", span);
 		break;
 	case PP_WHY_CODE: snprintf(buf, size, "%u to a probe", r->code); break;
 	case PP_WHY_ICMP:
@@ -183,9 +229,15 @@ const char *pp_why(const struct ctl_pair_reason *r, char *buf, size_t size)
 		snprintf(buf, size, "sending failed: %s", strerrordesc_np((int)r->detail));
 		break;
 	case PP_WHY_STREAM:
-		snprintf(buf, size, "connection failed: %s", strerrordesc_np((int)r->detail));
+		if (stream_words(r->detail)->text != NULL)
+			snprintf(buf, size, "%s", stream_words(r->detail)->text);
+		else
+			snprintf(buf, size, "connection failed: %s",
+				 strerrordesc_np((int)r->detail));
 		break;
-	case PP_WHY_TLS: snprintf(buf, size, "TLS failed"); break;
+	case PP_WHY_TLS:
+		snprintf(buf, size, "%s", tls_words[r->detail < CTL_TLS_N ? r->detail : 0].text);
+		break;
 	case PP_WHY_UNANSWERED:
 		snprintf(buf, size, "%s without an answer", method_name(r->method));
 		break;

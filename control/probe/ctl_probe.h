@@ -3,9 +3,9 @@
  * often to send; the answer, or an error that ends it at once, comes back once. Nobody else's probe
  * waits for a slow or hostile server.
  *
- * A response counts only if it comes from the target's address and port and matches branch,
- * Call-ID, From tag and CSeq, all unguessable; anything else is counted by reason and never taken
- * as life. Control thread.
+ * A response counts only if it comes from the target's address and port (over a stream: on the
+ * probe's own connection) and matches branch, Call-ID, From tag and CSeq, all unguessable; anything
+ * else is counted by reason and never taken as life. Control thread.
  */
 #pragma once
 
@@ -13,6 +13,7 @@
 
 #include "control/pair/ctl_pair.h"
 #include "control/probe/ctl_timers.h"
+#include "control/probe/ctl_tls.h"
 #include "dataplane/dp_cfg.h"
 
 struct ctl_prober;
@@ -25,6 +26,9 @@ enum ctl_probe_count {
 	CTL_PROBE_PROVISIONAL,   /* 1xx */
 	CTL_PROBE_CHALLENGED,    /* 401 and 407 that were answered */
 	CTL_PROBE_FAILED,        /* transactions that an error ended */
+	CTL_PROBE_CONNECTED,     /* connections made */
+	CTL_PROBE_BROKEN,        /* transactions that a connection's failure ended */
+	CTL_PROBE_TLS_FAILED,    /* transactions that TLS's failure ended */
 	CTL_PROBE_LOST,          /* sends that the kernel had no room for */
 	CTL_PROBE_MALFORMED,     /* no SIP response, or a broken one */
 	CTL_PROBE_MISMATCHED,    /* right branch, wrong Call-ID, From tag or CSeq */
@@ -60,6 +64,9 @@ struct ctl_target_params {
 	const char *user_agent;      /* NULL: sipsteer/<version> */
 	const char *user, *password; /* NULL: REGISTER is sent without credentials */
 	uint32_t max_forwards;
+	/* TLS */
+	struct ctl_tls_files tls;
+	const char *tls_name; /* whom the certificate must name; NULL: the host, or the address */
 };
 
 /** @return NULL when out of memory. */

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "control/probe/ctl_sockaddr.h"
+
 #define BATCH         32
 #define DATAGRAM_SIZE 8192
 #define ROUNDS        8    /* batches per callback, so that a flood leaves time for timers */
@@ -32,48 +34,13 @@ struct ctl_udp {
 	char buf[BATCH][DATAGRAM_SIZE];
 };
 
-union address {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
-
-static socklen_t to_address(union address *a, const struct sip_ip *ip, uint16_t port, bool v4)
-{
-	memset(a, 0, sizeof(*a));
-	if (v4) {
-		a->in.sin_family = AF_INET;
-		a->in.sin_port = htons(port);
-		memcpy(&a->in.sin_addr, ip->b + 12, 4);
-		return sizeof(a->in);
-	}
-	a->in6.sin6_family = AF_INET6;
-	a->in6.sin6_port = htons(port);
-	memcpy(&a->in6.sin6_addr, ip->b, 16);
-	return sizeof(a->in6);
-}
-
-static void to_endpoint(struct dp_endpoint *e, const union address *a)
-{
-	memset(e, 0, sizeof(*e));
-	e->transport = DP_UDP;
-	if (a->sa.sa_family == AF_INET) {
-		memset(e->ip.b + 10, 0xff, 2);
-		memcpy(e->ip.b + 12, &a->in.sin_addr, 4);
-		e->port = ntohs(a->in.sin_port);
-	} else {
-		memcpy(e->ip.b, &a->in6.sin6_addr, 16);
-		e->port = ntohs(a->in6.sin6_port);
-	}
-}
-
 /* ---- Receiving */
 
 /* RFC 792, RFC 4443 and what Linux makes of them: only errors that came over the wire count here;
  * local ones show up when sending. */
 static void read_error(struct ctl_udp_sock *s, struct msghdr *msg, const char *buf, size_t len)
 {
-	const union address *to = msg->msg_name;
+	const union ctl_sockaddr *to = msg->msg_name;
 	struct cmsghdr *cm;
 	struct dp_endpoint e;
 
@@ -88,7 +55,7 @@ static void read_error(struct ctl_udp_sock *s, struct msghdr *msg, const char *b
 		memcpy(&ee, CMSG_DATA(cm), sizeof(ee));
 		if (ee.ee_origin != SO_EE_ORIGIN_ICMP && ee.ee_origin != SO_EE_ORIGIN_ICMP6)
 			continue;
-		to_endpoint(&e, to);
+		ctl_sockaddr_from(&e, to);
 		s->u->h.icmp(s->u->h.arg, (uint32_t)ee.ee_type << 8 | ee.ee_code, buf, len, &e);
 	}
 }
@@ -98,7 +65,7 @@ static void drain_errors(struct ctl_udp_sock *s)
 	char control[512];
 
 	for (unsigned int i = 0; i < BATCH * ROUNDS; i++) {
-		union address to;
+		union ctl_sockaddr to;
 		struct iovec iov = { .iov_base = s->u->buf[0], .iov_len = DATAGRAM_SIZE };
 		struct msghdr msg = { .msg_name = &to,
 				      .msg_namelen = sizeof(to),
@@ -116,7 +83,7 @@ static void drain_errors(struct ctl_udp_sock *s)
 
 static int receive_batch(struct ctl_udp_sock *s)
 {
-	union address from[BATCH];
+	union ctl_sockaddr from[BATCH];
 	struct iovec iov[BATCH];
 	struct mmsghdr msgs[BATCH];
 	int n;
@@ -134,7 +101,7 @@ static int receive_batch(struct ctl_udp_sock *s)
 		struct dp_endpoint e;
 		bool cut = (msgs[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
 
-		to_endpoint(&e, &from[i]);
+		ctl_sockaddr_from(&e, &from[i]);
 		s->u->h.datagram(s->u->h.arg, s->u->buf[i], cut ? 0 : msgs[i].msg_len, &e);
 	}
 	return n;
@@ -180,8 +147,8 @@ static void sock_free(struct ctl_udp_sock *s)
 static int sock_open(struct ctl_udp_sock *s)
 {
 	const int on = 1, size = RCVBUF;
-	union address a;
-	socklen_t len = to_address(&a, &s->from, 0, s->v4);
+	union ctl_sockaddr a;
+	socklen_t len = ctl_sockaddr_to(&a, &s->from, 0, s->v4);
 
 	s->fd = socket(a.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd < 0)
@@ -241,8 +208,8 @@ uint16_t ctl_udp_port(const struct ctl_udp_sock *s)
  * the destination. So an error counts only when it stays, and "refused" never does. */
 int ctl_udp_send(struct ctl_udp_sock *s, const struct dp_endpoint *to, const char *buf, size_t len)
 {
-	union address a;
-	socklen_t alen = to_address(&a, &to->ip, to->port, s->v4);
+	union ctl_sockaddr a;
+	socklen_t alen = ctl_sockaddr_to(&a, &to->ip, to->port, s->v4);
 
 	for (unsigned int i = 0; i < SEND_TRIES; i++) {
 		if (sendto(s->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL, &a.sa, alen) >= 0)
@@ -256,8 +223,8 @@ int ctl_udp_send(struct ctl_udp_sock *s, const struct dp_endpoint *to, const cha
 int ctl_udp_source(const struct dp_endpoint *to, struct sip_ip *ip)
 {
 	bool v4 = dp_ip_is_v4(&to->ip);
-	union address a;
-	socklen_t len = to_address(&a, &to->ip, to->port, v4);
+	union ctl_sockaddr a;
+	socklen_t len = ctl_sockaddr_to(&a, &to->ip, to->port, v4);
 	struct dp_endpoint e;
 	int fd = socket(a.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
 
@@ -271,7 +238,7 @@ int ctl_udp_source(const struct dp_endpoint *to, struct sip_ip *ip)
 	close(fd);
 	if (err != 0)
 		return err;
-	to_endpoint(&e, &a);
+	ctl_sockaddr_from(&e, &a);
 	*ip = e.ip;
 	return 0;
 }

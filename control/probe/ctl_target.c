@@ -21,6 +21,21 @@ static int copy(char **to, const char *from)
 	return *to != NULL ? 0 : -ENOMEM;
 }
 
+static int secure(struct ctl_target *t, const struct ctl_target_params *params)
+{
+	const char *name = params->tls_name != NULL ? params->tls_name : params->host;
+	char address[46];
+
+	if (t->at.transport != DP_TLS)
+		return 0;
+	if (name == NULL) {
+		dp_ip_format(&t->at.ip, address);
+		name = address;
+	}
+	t->tls = ctl_tls_get(t->prober->tls, &params->tls);
+	return t->tls != NULL ? copy(&t->tls_name, name) : -ENOMEM;
+}
+
 struct ctl_target *ctl_target_new(struct ctl_prober *p, const struct ctl_target_params *params)
 {
 	struct ctl_target *t = calloc(1, sizeof(*t));
@@ -31,10 +46,10 @@ struct ctl_target *ctl_target_new(struct ctl_prober *p, const struct ctl_target_
 	t->at = params->at;
 	t->from = params->from;
 	t->max_forwards = params->max_forwards;
-	ctl_prober_count_target(p, 1);
+	p->n_targets++;
 	if (copy(&t->host, params->host) != 0 || copy(&t->from_uri, params->from_uri) != 0
 	    || copy(&t->user_agent, params->user_agent) != 0 || copy(&t->user, params->user) != 0
-	    || copy(&t->password, params->password) != 0) {
+	    || copy(&t->password, params->password) != 0 || secure(t, params) != 0) {
 		ctl_target_free(t);
 		return NULL;
 	}
@@ -53,7 +68,10 @@ void ctl_target_free(struct ctl_target *t)
 	if (t == NULL)
 		return;
 	assert(t->n_probes == 0);
-	ctl_prober_count_target(t->prober, -1);
+	t->prober->n_targets--;
+	ctl_stream_free(t->idle);
+	ctl_tls_put(t->prober->tls, t->tls);
+	free(t->tls_name);
 	ctl_probe_text_fini(&t->text[0]);
 	ctl_probe_text_fini(&t->text[1]);
 	free(t->host);
@@ -83,6 +101,9 @@ struct wording {
 	struct ctl_probe_form form;
 };
 
+static const char *const via_transports[] = { "UDP", "TCP", "TLS" };
+static const char *const uri_transports[] = { "", ";transport=tcp", ";transport=tls" };
+
 /* RFC 3261 10.2: a REGISTER's Request-URI names the domain, its To the address-of-record. */
 static void word(struct wording *w, const struct ctl_target *t, bool is_register)
 {
@@ -90,7 +111,7 @@ static void word(struct wording *w, const struct ctl_target *t, bool is_register
 	const char *host = t->host != NULL ? t->host : bracketed(&t->at.ip, peer);
 
 	bracketed(&t->source, own);
-	snprintf(w->sent_by, sizeof(w->sent_by), "%s:%u", own, ctl_udp_port(t->sock));
+	snprintf(w->sent_by, sizeof(w->sent_by), "%s:%u", own, t->source_port);
 	if (is_register) {
 		bool is_aor = t->user != NULL && strchr(t->user, '@') != NULL;
 
@@ -99,7 +120,8 @@ static void word(struct wording *w, const struct ctl_target *t, bool is_register
 			 is_aor ? "" : "@", is_aor ? "" : host);
 		snprintf(w->from, sizeof(w->from), "%s", w->to);
 	} else {
-		snprintf(w->uri, sizeof(w->uri), "sip:%s:%u", host, t->at.port);
+		snprintf(w->uri, sizeof(w->uri), "sip:%s:%u%s", host, t->at.port,
+			 uri_transports[t->at.transport]);
 		snprintf(w->to, sizeof(w->to), "%s", w->uri);
 		if (t->from_uri != NULL)
 			snprintf(w->from, sizeof(w->from), "%s", t->from_uri);
@@ -108,7 +130,7 @@ static void word(struct wording *w, const struct ctl_target *t, bool is_register
 	}
 	w->form = (struct ctl_probe_form){
 		.is_register = is_register,
-		.transport = "UDP",
+		.transport = via_transports[t->at.transport],
 		.sent_by = w->sent_by,
 		.uri = w->uri,
 		.from = w->from,
@@ -125,6 +147,17 @@ static bool is_zero(const struct sip_ip *ip)
 	return memcmp(ip, &zero, sizeof(zero)) == 0;
 }
 
+/* The templates name it. */
+static void take_source(struct ctl_target *t, const struct sip_ip *ip, uint16_t port)
+{
+	if (dp_ip_equal(ip, &t->source) && port == t->source_port)
+		return;
+	ctl_probe_text_fini(&t->text[0]);
+	ctl_probe_text_fini(&t->text[1]);
+	t->source = *ip;
+	t->source_port = port;
+}
+
 static int look_up_source(struct ctl_target *t, uint64_t now_us)
 {
 	struct sip_ip source = t->from;
@@ -134,18 +167,23 @@ static int look_up_source(struct ctl_target *t, uint64_t now_us)
 		err = ctl_udp_source(&t->at, &source);
 	if (err != 0)
 		return err;
-	if (!dp_ip_equal(&source, &t->source)) {
-		ctl_probe_text_fini(&t->text[0]);
-		ctl_probe_text_fini(&t->text[1]);
-	}
-	t->source = source;
+	take_source(t, &source, t->source_port);
 	t->source_at_us = now_us;
 	return 0;
 }
 
-int ctl_target_ready(struct ctl_target *t, bool is_register, uint64_t now_us)
+static int have_text(struct ctl_target *t, bool is_register)
 {
 	struct wording w;
+
+	if (t->text[is_register].b != NULL)
+		return 0;
+	word(&w, t, is_register);
+	return ctl_probe_text_build(&t->text[is_register], &w.form);
+}
+
+int ctl_target_ready(struct ctl_target *t, bool is_register, uint64_t now_us)
+{
 	int err = 0;
 
 	if (t->source_at_us == 0 || now_us - t->source_at_us > SOURCE_AGE_US)
@@ -153,14 +191,17 @@ int ctl_target_ready(struct ctl_target *t, bool is_register, uint64_t now_us)
 	if (err != 0)
 		return err;
 	if (t->sock == NULL)
-		t->sock =
-			ctl_udp_socket(ctl_prober_udp(t->prober), &t->from, dp_ip_is_v4(&t->at.ip));
+		t->sock = ctl_udp_socket(t->prober->udp, &t->from, dp_ip_is_v4(&t->at.ip));
 	if (t->sock == NULL)
 		return -errno;
-	if (t->text[is_register].b != NULL)
-		return 0;
-	word(&w, t, is_register);
-	return ctl_probe_text_build(&t->text[is_register], &w.form);
+	take_source(t, &t->source, ctl_udp_port(t->sock));
+	return have_text(t, is_register);
+}
+
+int ctl_target_ready_from(struct ctl_target *t, bool is_register, const struct dp_endpoint *local)
+{
+	take_source(t, &local->ip, local->port);
+	return have_text(t, is_register);
 }
 
 int ctl_target_credentials(const struct ctl_target *t, const struct ctl_probe_response *r,
