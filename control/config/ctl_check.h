@@ -20,6 +20,12 @@ void ctl_check_pair(const struct ctl_model *m, struct ctl_pair *p, struct ctl_di
 /** The timers of one pair. */
 void ctl_check_settings(struct ctl_pair *p, struct ctl_diag *d);
 
+/** How one pair's members are probed: TLS files (which are read), source addresses. */
+void ctl_check_probe(const struct ctl_model *m, const struct ctl_pair *p, struct ctl_diag *d);
+
+/** What is unwise in that: warnings. */
+void ctl_advise_probe(const struct ctl_pair *p, struct ctl_diag *d);
+
 /* Across pairs and services. */
 int ctl_check_names(struct ctl_model *m, struct ctl_diag *d);
 int ctl_check_services(struct ctl_model *m, struct ctl_diag *d);

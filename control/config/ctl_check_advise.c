@@ -137,6 +137,7 @@ static void advise_pair(const struct ctl_model *m, const struct ctl_pair *p, str
 	}
 	advise_failback(p, d);
 	advise_failover(p, d);
+	ctl_advise_probe(p, d);
 }
 
 /* ---- The whole */

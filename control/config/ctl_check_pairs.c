@@ -205,4 +205,5 @@ void ctl_check_pair(const struct ctl_model *m, struct ctl_pair *p, struct ctl_di
 	}
 	sort_members(p);
 	ctl_check_settings(p, d);
+	ctl_check_probe(m, p, d);
 }

@@ -40,3 +40,16 @@ int ctl_model_find_pair(const struct ctl_model *m, const char *name)
 	}
 	return -ENOENT;
 }
+
+struct dp_endpoint ctl_model_probe_at(const struct ctl_pair *p, const struct ctl_member *m)
+{
+	struct dp_endpoint at = m->at;
+
+	if (p->set.probe_transport)
+		at.transport = (uint8_t)(p->set.probe_transport - 1);
+	if (p->set.probe_port)
+		at.port = p->set.probe_port;
+	else if (at.transport == CTL_TLS && m->at.transport != CTL_TLS)
+		at.port = 5061;
+	return at;
+}

@@ -23,8 +23,10 @@
 #define CTL_PORT_KEYS    6
 #define CTL_ROUTE_KEYS   2
 #define CTL_SERVICE_KEYS 12
-#define CTL_PAIR_KEYS    24
-#define CTL_MEMBER_KEYS  8
+#define CTL_PAIR_KEYS    25
+#define CTL_PROBE_KEYS   6
+#define CTL_TLS_KEYS     5
+#define CTL_MEMBER_KEYS  9
 
 /* A probe is sent this often, at least so far apart, before it counts as failed. */
 #define CTL_PROBE_SENDS  3
@@ -109,6 +111,7 @@ struct ctl_member {
 	char *host;            /* as written: an address or a DNS name */
 	struct dp_endpoint at; /* of an address; ip all zero when host is a name */
 	char *user, *password; /* NULL: none; for the REGISTER probe of timed failback */
+	char *server_name;     /* that its certificate must have; NULL: the pair's, or the host */
 	uint32_t methods;      /* bit per enum sip_method; all ones: any */
 	unsigned int line, lines[CTL_MEMBER_KEYS];
 };
@@ -140,6 +143,20 @@ struct ctl_pair_settings {
 	char *probe_from;       /* From URI of probes, NULL: sip:sipsteer@<own address> */
 	char *probe_user_agent; /* NULL: "sipsteer/<version>" */
 	uint32_t probe_max_forwards;
+	uint8_t probe_transport; /* 1 + enum ctl_transport; 0: the member's */
+	uint16_t probe_port;     /* 0: see ctl_model_probe_at() */
+	struct sip_ip probe_source[2];
+	unsigned int n_probe_source;
+	unsigned int probe_line, probe_lines[CTL_PROBE_KEYS];
+};
+
+/** TLS towards a pair's members. */
+struct ctl_tls_settings {
+	char *ca;          /* NULL: the system's authorities */
+	char *cert, *key;  /* NULL: no client certificate */
+	char *server_name; /* NULL: each member's host */
+	bool verify;
+	unsigned int line, lines[CTL_TLS_KEYS];
 };
 
 struct ctl_pair {
@@ -147,6 +164,7 @@ struct ctl_pair {
 	char *profile; /* NULL: none */
 	uint32_t weight;
 	struct ctl_pair_settings set;
+	struct ctl_tls_settings tls;
 	bool has_egress;
 	struct dp_endpoint egress[2]; /* [0] IPv4, [1] IPv6; port 0: that family has none */
 	unsigned int egress_port[2];  /* indices into ports */
@@ -187,6 +205,10 @@ struct ctl_model {
 };
 
 void ctl_model_free(struct ctl_model *m);
+
+/** Where a member's probes go: its own endpoint unless the pair's `probe` names another transport
+ * or port; TLS beside a member of another transport is port 5061 (RFC 3261 19.1.2). */
+struct dp_endpoint ctl_model_probe_at(const struct ctl_pair *p, const struct ctl_member *m);
 
 /** Index of a pair by name, or -ENOENT. */
 int ctl_model_find_pair(const struct ctl_model *m, const char *name);

@@ -163,7 +163,7 @@ static bool add_to_array(const struct ctl_key *key, const void *value, void *dst
 static void add_packed(struct ctl_reader *r, const struct ctl_key *key, const struct ctl_item *it,
 		       void *dst)
 {
-	unsigned char value[8] = { 0 };
+	unsigned char value[sizeof(struct sip_ip)] = { 0 };
 	char text[CTL_SHOWN_SIZE];
 	bool twice;
 

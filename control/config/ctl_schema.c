@@ -235,7 +235,13 @@ static const struct ctl_key service_keys[CTL_SERVICE_KEYS] = {
 
 /* ---- Pairs */
 
-static const struct ctl_key probe_keys[] = {
+static const struct ctl_word probe_transport_words[] = {
+	{ "udp", 1 + CTL_UDP },
+	{ "tcp", 1 + CTL_TCP },
+	{ "tls", 1 + CTL_TLS },
+};
+
+static const struct ctl_key probe_keys[CTL_PROBE_KEYS] = {
 	{ "from", &ctl_type_uri, AT(ctl_pair_settings, probe_from), .min = 1, .max = 255,
 	  .def_says = "sip:sipsteer@ and the probe's own address", .help = "From URI of probes." },
 	{ "user-agent", &ctl_type_text, AT(ctl_pair_settings, probe_user_agent), .min = 1,
@@ -243,6 +249,36 @@ static const struct ctl_key probe_keys[] = {
 	{ "max-forwards", &ctl_type_number, AT(ctl_pair_settings, probe_max_forwards), .min = 0,
 	  .max = 255, .def = "70",
 	  .help = "Max-Forwards of probes; 0 lets no proxy pass one on (RFC 3261 11)." },
+	{ "transport", &ctl_type_word, AT(ctl_pair_settings, probe_transport),
+	  WORDS(probe_transport_words), .def_says = "the member's",
+	  .help = "Transport of probes. Over `tcp` and `tls` the connection is kept for the next "
+		  "probe." },
+	{ "port", &ctl_type_number, AT(ctl_pair_settings, probe_port), .min = 1, .max = 65535,
+	  .def_says = "the member's; 5061 if only its probes use TLS",
+	  .help = "Port that probes go to." },
+	{ "source", &ctl_type_ip, AT(ctl_pair_settings, probe_source[0]),
+	  .n_offset = offsetof(struct ctl_pair_settings, n_probe_source), .max_items = 2,
+	  .flags = CTL_FIXED, .def = "[]",
+	  .def_says = "the pair's `egress`, else the kernel's choice",
+	  .help = "Source address of probes, one of each address family." },
+};
+
+static const struct ctl_key tls_keys[CTL_TLS_KEYS] = {
+	{ "ca", &ctl_type_path, AT(ctl_tls_settings, ca), .min = 1, .max = 4000,
+	  .def_says = "the system's authorities",
+	  .help = "Authorities that a server's certificate may come from, PEM. Read again when it "
+		  "has changed, like the other files." },
+	{ "cert", &ctl_type_path, AT(ctl_tls_settings, cert), .min = 1, .max = 4000,
+	  .def_says = "none",
+	  .help = "Our own certificate with its chain, PEM, for servers that ask." },
+	{ "key", &ctl_type_path, AT(ctl_tls_settings, key), .min = 1, .max = 4000,
+	  .def_says = "none", .help = "Its private key, PEM, without a password." },
+	{ "server-name", &ctl_type_domain, AT(ctl_tls_settings, server_name), .min = 1, .max = 253,
+	  .def_says = "each member's `address`",
+	  .help = "Whom the servers' certificates must name (RFC 5922), and what is asked for by "
+		  "SNI." },
+	{ "verify", &ctl_type_bool, AT(ctl_tls_settings, verify), .def = "yes",
+	  .help = "Whether servers' certificates are checked." },
 };
 
 #define SET(field) AT(ctl_pair, set.field)
@@ -328,6 +364,8 @@ static const struct ctl_key pair_keys[CTL_PAIR_KEYS] = {
 		  "this appliance's address." },
 	{ "probe", NULL, .map = &ctl_map_probe, AT(ctl_pair, set), .def_says = "see Probes",
 	  .help = "What probes look like." },
+	{ "tls", NULL, .map = &ctl_map_tls, AT(ctl_pair, tls), .def_says = "see TLS",
+	  .help = "Certificates for TLS with the members." },
 };
 
 /* ---- Members */
@@ -353,6 +391,9 @@ static const struct ctl_key member_keys[CTL_MEMBER_KEYS] = {
 	{ "methods", &ctl_type_word, AT(ctl_member, methods), .min_items = 1, .max_items = 12,
 	  .flags = CTL_SET, WORDS(method_words), .def_says = "any",
 	  .help = "Requests that a fallback may get; ACK and CANCEL go with INVITE." },
+	{ "server-name", &ctl_type_domain, AT(ctl_member, server_name), .min = 1, .max = 253,
+	  .def_says = "the pair's `tls`",
+	  .help = "Whom this member's certificate must name, where it differs from its twin's." },
 };
 
 /* ---- Mappings */
@@ -386,12 +427,14 @@ const struct ctl_map ctl_map_probe = {
 	.keys = probe_keys,
 	.n_keys = N(probe_keys),
 	.size = sizeof(struct ctl_pair_settings),
-	.line_offset = -1,
-	.lines_offset = -1,
+	.line_offset = offsetof(struct ctl_pair_settings, probe_line),
+	.lines_offset = offsetof(struct ctl_pair_settings, probe_lines),
 };
+const struct ctl_map ctl_map_tls = { MAP(ctl_tls_settings, "TLS", tls_keys),
+				     .line_offset = offsetof(struct ctl_tls_settings, line) };
 
 const struct ctl_map *const ctl_maps[] = {
-	&ctl_map_global, &ctl_map_port,  &ctl_map_route,  &ctl_map_service,
-	&ctl_map_pair,   &ctl_map_probe, &ctl_map_member,
+	&ctl_map_global, &ctl_map_port,  &ctl_map_route, &ctl_map_service,
+	&ctl_map_pair,   &ctl_map_probe, &ctl_map_tls,   &ctl_map_member,
 };
 const size_t ctl_n_maps = N(ctl_maps);

@@ -300,6 +300,14 @@ static void host_expect(const struct ctl_key *key, char *text, size_t size)
 
 const struct ctl_type ctl_type_host = { "address", host_read, text_fini, host_expect };
 
+static void domain_expect(const struct ctl_key *key, char *text, size_t size)
+{
+	(void)key;
+	snprintf(text, size, "a domain name, such as sip.example.com, or an address");
+}
+
+const struct ctl_type ctl_type_domain = { "domain", host_read, text_fini, domain_expect };
+
 static int uri_read(const struct ctl_key *key, const struct ctl_item *it, void *dst,
 		    struct ctl_why *why)
 {

@@ -77,6 +77,7 @@ static void configure(struct ctl_pairs_pair *rp, const struct ctl_pair *mp, cons
 			.name = rp->m[slot].name,
 			.role = (uint8_t)mm->role,
 			.rank = (uint8_t)i,
+			.transport = ctl_model_probe_at(mp, mm).transport,
 			.registers = mm->user != NULL && mm->password != NULL,
 			.phase_us = spread(mp->name, mm->name, window_us),
 		};
@@ -102,18 +103,24 @@ static struct ctl_target_params target_params(const struct ctl_pair *mp,
 {
 	struct sip_ip literal;
 	struct ctl_target_params t = {
-		.at = mm->at,
+		.at = ctl_model_probe_at(mp, mm),
 		.host = dp_ip_parse(mm->host, &literal) == 0 ? NULL : mm->host,
 		.from_uri = mp->set.probe_from,
 		.user_agent = mp->set.probe_user_agent,
 		.user = mm->user,
 		.password = mm->password,
 		.max_forwards = mp->set.probe_max_forwards,
+		.tls = { mp->tls.ca, mp->tls.cert, mp->tls.key, mp->tls.verify },
+		.tls_name = mm->server_name != NULL ? mm->server_name : mp->tls.server_name,
 	};
 	unsigned int family = dp_ip_is_v4(&mm->at.ip) ? 0 : 1;
 
 	if (mp->has_egress && mp->egress[family].port != 0)
 		t.from = mp->egress[family].ip;
+	for (unsigned int i = 0; i < mp->set.n_probe_source; i++) {
+		if (dp_ip_is_v4(&mp->set.probe_source[i]) == dp_ip_is_v4(&mm->at.ip))
+			t.from = mp->set.probe_source[i];
+	}
 	return t;
 }
 
@@ -129,6 +136,11 @@ static uint64_t params_hash(const struct ctl_target_params *t)
 	h = mix_text(h, t->from_uri);
 	h = mix_text(h, t->user_agent);
 	h = mix_text(h, t->user);
+	h = mix_text(h, t->tls.ca);
+	h = mix_text(h, t->tls.cert);
+	h = mix_text(h, t->tls.key);
+	h = mix(h, &t->tls.verify, sizeof(t->tls.verify));
+	h = mix_text(h, t->tls_name);
 	return mix_text(h, t->password);
 }
 
