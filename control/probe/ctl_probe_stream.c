@@ -139,7 +139,7 @@ void ctl_probe_stream_timer(struct ctl_probe *pr, uint64_t now_us)
 	} else if (pr->timeout_us > BEFORE_END_US
 		   && now_us >= pr->begun_us + pr->timeout_us - BEFORE_END_US) {
 		time_is_over(pr, now_us);
-	} else if (ctl_stream_stage(pr->stream) == CTL_STREAM_CONNECTING) {
+	} else {
 		pr->n_connects++;
 		ctl_stream_attempt(pr->stream);
 		plan(pr);

@@ -157,11 +157,11 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	SSL *ssl = bufferevent_openssl_get_ssl(bev);
 	bool shaking = s->stage == CTL_STREAM_SHAKING;
 
-	ERR_clear_error();
+	ERR_clear_error(); /* libevent's own entries have no library */
 	if (what & BEV_EVENT_CONNECTED) {
 		s->stage = CTL_STREAM_READY;
 		s->h->ready(s->arg);
-	} else if (ssl != NULL && (err != 0 || shaking)) {
+	} else if (ssl != NULL && (ERR_GET_LIB(err) != 0 || shaking)) {
 		closed(s, CTL_ERROR_TLS, ctl_tls_reason(ssl, err));
 	} else if (what & BEV_EVENT_EOF) {
 		closed(s, CTL_ERROR_STREAM, EPIPE);

@@ -49,7 +49,7 @@ static int no_password(char *buf, int size, int rwflag, void *arg)
 
 static void because(char *why, const char *what, const char *file)
 {
-	unsigned long err = ERR_peek_last_error();
+	unsigned long err = ERR_peek_error();
 	const char *reason = err ? ERR_reason_error_string(err) : NULL;
 
 	if (ERR_GET_LIB(err) == ERR_LIB_SYS)
@@ -316,12 +316,13 @@ enum ctl_pair_tls ctl_tls_reason(const SSL *ssl, unsigned long err)
 	long result = SSL_get_verify_result(ssl);
 	int reason = ERR_GET_REASON(err);
 
+	if (ERR_GET_LIB(err) == 0)
+		return CTL_TLS_CLOSED;
 	if (ERR_GET_LIB(err) == ERR_LIB_SSL && refuses_us(reason))
 		return CTL_TLS_REFUSED_US;
 	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
 		return of_certificate(result);
 	switch (reason) {
-	case 0:
 	case SSL_R_UNEXPECTED_EOF_WHILE_READING: return CTL_TLS_CLOSED;
 	case SSL_R_WRONG_VERSION_NUMBER:
 	case SSL_R_HTTP_REQUEST:

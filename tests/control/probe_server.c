@@ -152,11 +152,11 @@ static void send_to(const struct server *s, int fd, const char *text,
 	sendto(fd, text, strlen(text), 0, (const struct sockaddr *)to, len);
 }
 
-static void answer(struct server *s, const char *msg, const struct sockaddr_storage *from)
+void server_make_answer(struct server *s, const char *msg, char *out, size_t size)
 {
 	bool is_register = strncmp(msg, "REGISTER ", 9) == 0;
 	unsigned int code = s->code;
-	char more[2048] = "", out[8192];
+	char more[2048] = "";
 
 	s->n_options += !is_register;
 	s->n_registers += is_register;
@@ -169,13 +169,20 @@ static void answer(struct server *s, const char *msg, const struct sockaddr_stor
 			challenge(s, more, sizeof(more));
 		}
 	}
+	put_response(s, msg, code, more, out, size);
+	if (s->mood == SERVER_ECHOES_REQUEST)
+		snprintf(out, size, "%s", msg);
+}
+
+static void answer(struct server *s, const char *msg, const struct sockaddr_storage *from)
+{
+	char out[8192];
+
 	if (s->mood == SERVER_TRIES_FIRST) {
 		put_response(s, msg, 100, "", out, sizeof(out));
 		send_to(s, s->fd, out, from);
 	}
-	put_response(s, msg, code, more, out, sizeof(out));
-	if (s->mood == SERVER_ECHOES_REQUEST)
-		snprintf(out, sizeof(out), "%s", msg);
+	server_make_answer(s, msg, out, sizeof(out));
 	send_to(s, s->mood == SERVER_OTHER_PORT ? s->other_fd : s->fd, out, from);
 	if (s->mood == SERVER_ANSWERS_TWICE)
 		send_to(s, s->fd, out, from);

@@ -54,5 +54,8 @@ struct dp_endpoint server_endpoint(const struct server *s);
 /** Answer the last request (also when silent). */
 void server_answer_last(struct server *s);
 
+/** What it answers to a request, by mood and account; for peers that carry it otherwise. */
+void server_make_answer(struct server *s, const char *msg, char *out, size_t size);
+
 /** Value of a header of the last request into out. @return whether it is there. */
 bool server_header(const struct server *s, const char *name, char *out, size_t size);
