@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -101,12 +102,24 @@ static int read_options(struct ctl_options *o, const char **check, int argc, cha
 	return 0;
 }
 
+/* A member that is probed over TCP or TLS takes a descriptor. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur == l.rlim_max)
+		return;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
 static int run(const struct ctl_options *o, char **argv)
 {
 	static struct ctl_daemon daemon;
 	bool again;
 	int ret;
 
+	raise_descriptor_limit();
 	if (!may_administer_network()) {
 		fputs("sipsteerd: not permitted: it sets addresses and routes and starts the data "
 		      "plane; run it as root (or with CAP_NET_ADMIN)\n",

@@ -349,6 +349,16 @@ uint64_t ctl_pair_round_us(const struct ctl_pair_conf *conf);
 /** Timeout and number of sends of periodic probes; burst's distance for a member. */
 uint64_t ctl_pair_check_timeout(const struct ctl_pair_conf *conf);
 uint64_t ctl_pair_force_timeout(const struct ctl_pair_conf *conf);
+
+/**
+ * The longest that a dead member which is watched can go unnoticed by its probes alone, in
+ * microseconds: it died right behind an answer, so the next probe is one oos-check away, and
+ * `fall` probes in a row have to fail, each after probe-timeout. A switch to a member that is known
+ * alive (probe-all) comes in the same moment; without one, whoever is alive is asked at once and
+ * answers a round trip later. Suspicion from live traffic, ICMP and refused connections are faster.
+ * 0: oos-check is 0, and probes alone promise nothing.
+ */
+uint64_t ctl_pair_detect_bound(const struct ctl_pair_conf *conf);
 unsigned int ctl_pair_sends(uint64_t timeout_us);
 uint64_t ctl_pair_burst_step(const struct ctl_pair_member *m);
 

@@ -76,6 +76,7 @@ static void down(struct pp *c, unsigned int slot)
 {
 	struct ctl_pair_member *m = pp_m(c, slot);
 	const char *was = ctl_pair_member_name(m);
+	char span[24];
 
 	pp_burst_stop(c, slot);
 	m->health = CTL_HEALTH_DOWN;
@@ -83,6 +84,9 @@ static void down(struct pp *c, unsigned int slot)
 	m->oks = 0;
 	if (m->fails < c->conf->fall)
 		m->fails = c->conf->fall;
+	if (m->good_us != 0)
+		pp_add(c, "; last good answer %s ago",
+		       pp_span(c->now - m->good_us, span, sizeof(span)));
 	pp_mark(c, slot, was, c->cause);
 	if (slot == c->p->active && !pp_is_lost(c->p))
 		pp_dispatch(c, CTL_EV_ACTIVE_LOST);

@@ -29,6 +29,16 @@ uint64_t ctl_pair_force_timeout(const struct ctl_pair_conf *conf)
 	return timeout_for(conf, conf->force_us);
 }
 
+uint64_t ctl_pair_detect_bound(const struct ctl_pair_conf *conf)
+{
+	uint64_t timeout_us = ctl_pair_check_timeout(conf);
+	uint64_t again_us = conf->check_us > timeout_us ? conf->check_us : timeout_us;
+
+	if (conf->check_us == 0)
+		return 0;
+	return conf->check_us + timeout_us + (conf->fall - 1) * again_us;
+}
+
 /* More than the three that are asked for where time allows: the later ones go out only while
  * nothing was answered, and with 1 % loss three would fail a healthy member once in some days. */
 unsigned int ctl_pair_sends(uint64_t timeout_us)

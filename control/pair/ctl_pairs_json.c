@@ -103,10 +103,11 @@ static json_t *pair_json(const struct ctl_pairs_pair *rp)
 {
 	const char *active = rp->st.active < DP_PAIR_MEMBERS ? rp->m[rp->st.active].name : NULL;
 
-	return json_pack("{s:s, s:s, s:s?, s:o, s:o, s:b, s:b, s:o}", "name", rp->name, "state",
-			 ctl_pair_phase_name(rp->st.phase), "active", active, "members",
+	return json_pack("{s:s, s:s, s:s?, s:o, s:o, s:b, s:b, s:o, s:I}", "name", rp->name,
+			 "state", ctl_pair_phase_name(rp->st.phase), "active", active, "members",
 			 members_json(rp), "since", time_json(rp->ps, rp->st.since_us), "pinned",
-			 rp->st.pinned, "cut_off", rp->ps->cut.on, "failback", failback_json(rp));
+			 rp->st.pinned, "cut_off", rp->ps->cut.on, "failback", failback_json(rp),
+			 "detect_bound_us", (json_int_t)ctl_pair_detect_bound(&rp->conf));
 }
 
 json_t *ctl_pairs_json(const struct ctl_pairs *ps)

@@ -88,6 +88,13 @@ static void carry_out_send(struct bench *b, const struct ctl_pair_send *s)
 						 .probe = s->id,
 						 .code = CTL_ERROR_ICMP,
 						 .detail = 3 << 8 | 3 };
+	if (b->mood[s->slot] == BENCH_ERROR) {
+		e->ev = (struct ctl_pair_event){
+			.type = CTL_EV_ERROR, .probe = s->id, .code = b->error, .detail = b->detail
+		};
+		if (b->late)
+			e->at_us = b->now_us + s->timeout_us - 1;
+	}
 	b->n_pending++;
 }
 

@@ -12,7 +12,7 @@
 #define BENCH_PENDING 256
 #define BENCH_LOG     256
 
-enum bench_mood { BENCH_DEAD, BENCH_ALIVE, BENCH_ICMP };
+enum bench_mood { BENCH_DEAD, BENCH_ALIVE, BENCH_ICMP, BENCH_ERROR };
 
 struct bench_pending {
 	uint32_t id;
@@ -34,6 +34,9 @@ struct bench {
 	uint16_t code[DP_PAIR_MEMBERS];
 	uint16_t register_code[DP_PAIR_MEMBERS]; /* 0: as code */
 	uint64_t rtt_us[DP_PAIR_MEMBERS];
+	uint16_t error;  /* BENCH_ERROR: enum ctl_pair_error */
+	uint32_t detail; /* its detail */
+	bool late;       /* it comes just before the probe's time is over */
 	unsigned int n_pending;
 	struct bench_pending pending[BENCH_PENDING];
 	unsigned int n_outstanding; /* probes sent that neither ended nor were cancelled */

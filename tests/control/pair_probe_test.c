@@ -277,13 +277,15 @@ Test(pair_probe, a_dead_active_member_is_left_within_the_bound_of_the_settings)
 	static const struct {
 		uint64_t check_us, timeout_us;
 		uint32_t fall;
-	} rows[] = { { 5 * SEC, 0, 1 },   { 500 * MS, 0, 1 },   { 100 * MS, 0, 3 },
-		     { 300 * SEC, 0, 2 }, { SEC, 300 * MS, 1 }, { SEC, 300 * MS, 4 },
-		     { SEC, 3 * SEC, 1 }, { SEC, 3 * SEC, 2 } };
+		uint64_t bound_us;
+	} rows[] = { { 5 * SEC, 0, 1, 10 * SEC },     { 500 * MS, 0, 1, SEC },
+		     { 100 * MS, 0, 3, 400 * MS },    { 300 * SEC, 0, 2, 605 * SEC },
+		     { SEC, 300 * MS, 1, 1300 * MS }, { SEC, 300 * MS, 4, 4300 * MS },
+		     { SEC, 3 * SEC, 1, 4 * SEC },    { SEC, 3 * SEC, 2, 7 * SEC } };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		for (unsigned int at = 0; at < 10; at++) {
-			uint64_t timeout, period, bound, took;
+			uint64_t bound, took;
 
 			bench_init(&b, 2);
 			b.conf.check_us = rows[i].check_us;
@@ -291,9 +293,9 @@ Test(pair_probe, a_dead_active_member_is_left_within_the_bound_of_the_settings)
 			b.conf.fall = rows[i].fall;
 			bench_start(&b);
 			bench_run(&b, 700 * SEC + at * rows[i].check_us / 10);
-			timeout = ctl_pair_check_timeout(&b.conf);
-			period = timeout > rows[i].check_us ? timeout : rows[i].check_us;
-			bound = rows[i].check_us + (rows[i].fall - 1) * period + timeout;
+			bound = ctl_pair_detect_bound(&b.conf);
+			cr_expect_eq(bound, rows[i].bound_us, "row %zu: %llu", i,
+				     (unsigned long long)bound);
 			b.mood[0] = BENCH_DEAD;
 			took = bench_until(&b, CTL_PAIR_BACKUP, 3600 * SEC);
 			cr_expect_leq(took, bound, "row %zu: %llu us, bound %llu", i,
