@@ -129,21 +129,27 @@ static void print_rescues(FILE *out, const json_t *rescued)
 	json_decref(rows);
 }
 
-static void print_flight(FILE *out, const json_t *flight, bool all)
+/* The numbers of an object; without those that are zero unless all are wanted. */
+static void print_counts(FILE *out, const char *what, const json_t *counts, bool all)
 {
 	json_t *shown = json_object(), *value;
 	const char *key;
 
-	json_object_foreach((json_t *)(uintptr_t)flight, key, value)
+	json_object_foreach((json_t *)(uintptr_t)counts, key, value)
 	{
 		if (json_is_integer(value) && (all || !is_zero(value)))
 			json_object_set(shown, key, value);
 	}
 	if (json_object_size(shown)) {
 		fputc('\n', out);
-		ctl_value_print(out, "in flight", shown);
+		ctl_value_print(out, what, shown);
 	}
 	json_decref(shown);
+}
+
+static void print_flight(FILE *out, const json_t *flight, bool all)
+{
+	print_counts(out, "in flight", flight, all);
 	print_rescues(out, json_object_get(flight, "rescued"));
 }
 
@@ -212,6 +218,7 @@ void ctl_print_stats(FILE *out, const json_t *stats, const struct ctl_view *v)
 	fputc('\n', out);
 	print_members(out, json_object_get(stats, "members"), v->all);
 	print_flight(out, json_object_get(stats, "in_flight"), v->all);
+	print_counts(out, "probes", json_object_get(stats, "probes"), v->all);
 	print_drops(out, stats, v->all);
 	if (v->all) {
 		fputc('\n', out);

@@ -227,7 +227,8 @@ static json_t *snapshot_json(const struct ctl_daemon *d)
 
 json_t *ctl_stats_json(const struct ctl_daemon *d)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "workers", workers_json(d), "ports",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "workers", workers_json(d), "ports",
 			 ports_json(d), "members", members_json(d), "in_flight", ctl_flight_json(d),
-			 "reasons", reasons_json(), "snapshot", snapshot_json(d));
+			 "probes", ctl_pairs_probes_json(d->pairs), "reasons", reasons_json(),
+			 "snapshot", snapshot_json(d));
 }

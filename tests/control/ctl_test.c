@@ -224,6 +224,7 @@ static const char stats[] =
 	"\"responses\":{\"2xx\":4,\"5xx\":0},\"originated\":0}],"
 	"\"in_flight\":{\"copies_in_use\":3,\"copies_full\":0,\"rescued\":{\"sends\":{},\"code\":{"
 	"\"INVITE\":2,\"BYE\":1},\"down\":{\"INVITE\":9}}},"
+	"\"probes\":{\"sent\":4711,\"late\":2,\"other-branch\":0},"
 	"\"reasons\":{\"ip-header\":\"bad\",\"udp-length\":\"too short\"},"
 	"\"snapshot\":{\"generation\":12}}";
 
@@ -242,6 +243,8 @@ Test(ctl, stats_leave_out_what_is_zero_unless_asked)
 		  "%s", text);
 	cr_expect(strstr(text, "copies_in_use"), "%s", text);
 	cr_expect_not(strstr(text, "copies_full"), "%s", text);
+	cr_expect(strstr(text, "4711") && strstr(text, "late"), "%s", text);
+	cr_expect_not(strstr(text, "other-branch"), "%s", text);
 	cr_expect(strstr(text, "PACKETS/BURST"), "%s", text);
 	cr_expect(strstr(text, "CYCLES/PACKET"), "%s", text);
 	cr_expect_not(strstr(text, "ip-header"), "%s", text);
@@ -251,6 +254,7 @@ Test(ctl, stats_leave_out_what_is_zero_unless_asked)
 	cr_expect(strstr(text, "ip-header"), "%s", text);
 	cr_expect(strstr(text, "BYE"), "%s", text);
 	cr_expect(strstr(text, "copies_full"), "%s", text);
+	cr_expect(strstr(text, "other-branch"), "%s", text);
 	cr_expect(strstr(text, "generation"), "%s", text);
 	free(text);
 }
