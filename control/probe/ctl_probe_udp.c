@@ -112,12 +112,18 @@ static void receive(struct ctl_udp_sock *s, unsigned int rounds)
 	for (unsigned int i = 0; i < rounds; i++) {
 		int n = receive_batch(s);
 
-		if (n < 0 && errno != EAGAIN)
-			continue; /* a pending error, reported once */
+		/* An error stands before all datagrams, is reported once, and is in the queue
+		 * then; so is what is left of a queue when there is nothing else to read. */
+		if (n < 0) {
+			bool again = errno != EAGAIN;
+
+			drain_errors(s);
+			if (again)
+				continue;
+		}
 		if (n < BATCH)
 			break;
 	}
-	drain_errors(s);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
