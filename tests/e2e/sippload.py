@@ -3,6 +3,7 @@
 import csv
 import glob
 import os
+import signal
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -14,11 +15,12 @@ def scenario(name):
 class Server:
     """A SIPp server process on a server's namespace."""
 
-    def __init__(self, rack, name, port=5060, scenario_name="uas"):
+    def __init__(self, rack, name, port=5060, scenario_name="uas", extra=()):
         self.rack = rack
         self.name = name
         self.port = port
         self.scenario = scenario_name
+        self.extra = extra
         self.process = None
         self.runs = 0
 
@@ -28,9 +30,16 @@ class Server:
         self.process = self.rack.servers[self.name].start(
             f"uas{self.port}-{self.runs}", "sipp", "-sf", scenario(self.scenario), "-i", ip, "-p", str(self.port),
             "-mi", ip, "-key", "server", self.name, "-nostdin", "-nd", "-aa", "-l", "15000",
-            "-recv_timeout", "60000", "-trace_err",
+            "-recv_timeout", "60000", "-trace_err", *self.extra,
         )
         return self
+
+    def freeze(self):
+        """It neither answers nor goes away, and nor does its host."""
+        self.process.signal_group(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.signal_group(signal.SIGCONT)
 
     def kill(self):
         """As a crash would: SIGKILL."""
