@@ -33,6 +33,13 @@ static const struct ctl_column own_member_columns[] = {
 	{ NULL, NULL },
 };
 
+static const struct ctl_column failure_columns[] = {
+	{ "name", "MEMBER" },
+	{ "last_failure_at", "LAST FAILED PROBE" },
+	{ "last_failure", "WHY" },
+	{ NULL, NULL },
+};
+
 static const struct ctl_column live_columns[] = {
 	{ "name", "LIVE REQUESTS" },
 	{ "live.judged", "JUDGED" },
@@ -71,6 +78,24 @@ static void print_failback(FILE *out, const json_t *f)
 	fputc('\n', out);
 }
 
+/* Why a member is down now may not be why it went down. */
+static void print_failures(FILE *out, const json_t *members)
+{
+	json_t *failed = json_array(), *m;
+	size_t i;
+
+	json_array_foreach(members, i, m)
+	{
+		if (json_is_string(json_object_get(m, "last_failure")))
+			json_array_append(failed, m);
+	}
+	if (json_array_size(failed)) {
+		fputc('\n', out);
+		ctl_table_print(out, failed, failure_columns);
+	}
+	json_decref(failed);
+}
+
 void ctl_print_pair(FILE *out, const json_t *pair, const struct ctl_view *v)
 {
 	const json_t *events = json_object_get(pair, "events");
@@ -87,6 +112,7 @@ void ctl_print_pair(FILE *out, const json_t *pair, const struct ctl_view *v)
 		print_failback(out, json_object_get(pair, "failback"));
 	fputc('\n', out);
 	ctl_table_print(out, json_object_get(pair, "members"), own_member_columns);
+	print_failures(out, json_object_get(pair, "members"));
 	if (json_object_get(json_array_get(json_object_get(pair, "members"), 0), "live")) {
 		fputc('\n', out);
 		ctl_table_print(out, json_object_get(pair, "members"), live_columns);

@@ -62,6 +62,7 @@ static void on_answer(struct pp *c)
 	struct ctl_pair_probe *pr = pp_find(c, c->ev->probe, &slot);
 	struct ctl_pair_member *m;
 	bool alive = pp_alive_code(c->conf, c->ev->code), is_register, force;
+	const struct ctl_pair_reason refusal = { .kind = PP_WHY_CODE, .code = c->ev->code };
 
 	if (pr == NULL)
 		return;
@@ -75,6 +76,8 @@ static void on_answer(struct pp *c)
 	pp_rtt(m, c->ev->rtt_us);
 	if (alive)
 		m->has_icmp = m->doubted = false;
+	else
+		pp_failed(c, slot, &refusal);
 	if (pr == &c->p->failback) {
 		failback_answered(c, slot, is_register, alive);
 	} else if (alive) {
@@ -82,7 +85,7 @@ static void on_answer(struct pp *c)
 	} else if (pp_is_burst(c, slot, pr)) {
 		burst_failed(c, slot);
 	} else {
-		m->bad = (struct ctl_pair_reason){ .kind = PP_WHY_CODE, .code = c->ev->code };
+		m->bad = refusal;
 		m->missed |= force;
 		pp_input(c, slot, PP_BAD);
 	}
@@ -134,6 +137,7 @@ static void on_error(struct pp *c)
 		return;
 	burst = pp_is_burst(c, slot, pr);
 	pr->id = 0;
+	pp_failed(c, slot, &why);
 	if (is_host_alive(c->ev))
 		heard(c, slot);
 	else

@@ -250,6 +250,8 @@ struct ctl_pair_member {
 	uint64_t suspicions, cleared; /* counts */
 	uint16_t last_code;
 	struct ctl_pair_reason bad, doubt;
+	struct ctl_pair_reason last_bad; /* why its last failed probe failed */
+	uint64_t last_bad_us;
 	struct ctl_pair_probe periodic;
 	struct ctl_pair_burst burst;
 	struct ctl_pair_live recent, past;
@@ -374,6 +376,10 @@ const char *ctl_pair_phase_name(unsigned int phase);
 const char *ctl_pair_health_name(unsigned int health);
 const char *ctl_pair_event_name(unsigned int event);
 const char *ctl_pair_member_name(const struct ctl_pair_member *m);
+
+/** Why its last failed probe failed, which for one that is down may not be why it went down: text
+ * into buf (CTL_PAIR_TEXT bytes do). @return buf, or NULL when none has failed. */
+const char *ctl_pair_last_failure(const struct ctl_pair_member *m, char *buf, size_t size);
 
 /** Where the rule for an event in a phase comes from; NULL: no rule (a defect). */
 const char *ctl_pair_rule(unsigned int phase, unsigned int event);

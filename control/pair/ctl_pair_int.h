@@ -108,6 +108,13 @@ void pp_doubt(struct pp *c, unsigned int slot, const struct ctl_pair_reason *why
 void pp_rtt(struct ctl_pair_member *m, uint32_t rtt_us);
 void pp_mark(struct pp *c, unsigned int slot, const char *from, const char *cause);
 
+/** A probe of a member's has failed, whatever follows from it. */
+static inline void pp_failed(struct pp *c, unsigned int slot, const struct ctl_pair_reason *why)
+{
+	pp_m(c, slot)->last_bad = *why;
+	pp_m(c, slot)->last_bad_us = c->now;
+}
+
 /* ctl_pair_choose.c: which member, and when back */
 /** May the machine use it at all: there, not disabled, and the pinned one when one is pinned. */
 bool pp_eligible(const struct ctl_pair_state *p, unsigned int slot);

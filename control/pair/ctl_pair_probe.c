@@ -191,6 +191,13 @@ static void burst_over(struct pp *c, unsigned int slot)
 	}
 	m->voids = 0;
 	m->silent = m->burst.failed < CTL_PAIR_BURST;
+	if (m->burst.failed == 0)
+		pp_failed(
+			c, slot,
+			&(struct ctl_pair_reason){ .kind = PP_WHY_TIMEOUT,
+						   .transport = m->transport,
+						   .n_sends = CTL_PAIR_BURST * SENDS_MIN,
+						   .span_us = CTL_PAIR_BURST * m->burst.step_us });
 	pp_burst_stop(c, slot);
 	pp_input(c, slot, PP_SILENT);
 }
@@ -295,6 +302,7 @@ static void periodic_over(struct pp *c, unsigned int slot)
 					   .transport = m->transport,
 					   .n_sends = pr->n_sends,
 					   .span_us = pr->deadline_us - pr->sent_us };
+	pp_failed(c, slot, &m->bad);
 	pp_cancel(c, pr);
 	m->silent = true;
 	m->missed |= force;

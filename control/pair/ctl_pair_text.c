@@ -249,6 +249,11 @@ const char *pp_why(const struct ctl_pair_reason *r, char *buf, size_t size)
 	return buf;
 }
 
+const char *ctl_pair_last_failure(const struct ctl_pair_member *m, char *buf, size_t size)
+{
+	return m->last_bad_us != 0 ? pp_why(&m->last_bad, buf, size) : NULL;
+}
+
 /* The active member of a pair whose state is not known has no down bit: traffic stays with it, and
  * its suspect bit has the data plane tell us when it answers. */
 static uint64_t member_bits(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf,

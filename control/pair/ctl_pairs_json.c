@@ -51,13 +51,23 @@ static json_t *rtt_json(const struct ctl_pair_member *m)
 	return m->last_rtt_us != 0 ? json_integer(m->last_rtt_us) : json_null();
 }
 
+static json_t *failure_json(const struct ctl_pair_member *m)
+{
+	char text[CTL_PAIR_TEXT];
+	const char *why = ctl_pair_last_failure(m, text, sizeof(text));
+
+	return why != NULL ? json_string(why) : json_null();
+}
+
 static json_t *member_json(const struct ctl_pairs_pair *rp, unsigned int slot)
 {
 	const struct ctl_pair_member *m = &rp->st.m[slot];
 	const struct ctl_pairs_member *rm = &rp->m[slot];
 
 	return json_pack(
-		"{s:s, s:s, s:o, s:i, s:s, s:s, s:o, s:o, s:s, s:b, s:b, s:b, s:o, s:I, s:I, s:i}",
+		"{s:s, s:s, s:o, s:i, s:s, s:s, s:o, s:o, s:s, s:b, s:b, s:b, s:o, s:I, s:I, s:i, "
+		"s:o, "
+		"s:o}",
 		"name", rm->name, "role", role_name(rp->conf.m[slot].role), "address",
 		address_json(&rm->at.ip), "port", (int)rm->at.port, "transport",
 		transport_name(rm->at.transport), "state", ctl_pair_member_name(m), "last_rtt_us",
@@ -65,7 +75,8 @@ static json_t *member_json(const struct ctl_pairs_pair *rp, unsigned int slot)
 		ctl_pair_health_name(m->health), "draining", m->draining, "disabled", m->disabled,
 		"degraded", m->degraded, "last_answer", time_json(rp->ps, m->good_us), "suspicions",
 		(json_int_t)m->suspicions, "suspicions_cleared", (json_int_t)m->cleared, "number",
-		(int)(rp->number * DP_PAIR_MEMBERS + slot));
+		(int)(rp->number * DP_PAIR_MEMBERS + slot), "last_failure", failure_json(m),
+		"last_failure_at", time_json(rp->ps, m->last_bad_us));
 }
 
 static json_t *members_json(const struct ctl_pairs_pair *rp)

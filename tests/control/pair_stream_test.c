@@ -99,6 +99,29 @@ Test(pair_stream, a_connection_that_times_out_is_a_failed_probe)
 	}
 }
 
+/* A server that is refused while it restarts, and comes back with an expired certificate. */
+Test(pair_stream, the_last_failure_is_not_always_the_first)
+{
+	char text[CTL_PAIR_TEXT];
+
+	running(DP_TLS);
+	cr_expect_null(ctl_pair_last_failure(&b.p.m[0], text, sizeof(text)));
+	fails(CTL_ERROR_STREAM, ECONNREFUSED, false);
+	cr_assert_neq(bench_until(&b, CTL_PAIR_BACKUP, 20 * SEC), UINT64_MAX);
+	cr_expect_str_eq(ctl_pair_last_failure(&b.p.m[0], text, sizeof(text)),
+			 "connection refused");
+	b.error = CTL_ERROR_TLS;
+	b.detail = CTL_TLS_EXPIRED;
+	bench_run(&b, 6 * SEC);
+	cr_expect_str_eq(ctl_pair_last_failure(&b.p.m[0], text, sizeof(text)),
+			 "its certificate has expired");
+	cr_expect_str_eq(b.last.cause, "connection-refused");
+	b.mood[0] = BENCH_ALIVE;
+	b.code[0] = 503;
+	bench_run(&b, 6 * SEC);
+	cr_expect_str_eq(ctl_pair_last_failure(&b.p.m[0], text, sizeof(text)), "503 to a probe");
+}
+
 Test(pair_stream, no_answer_says_what_was_asked_how)
 {
 	running(DP_TLS);
