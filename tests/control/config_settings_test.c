@@ -103,9 +103,11 @@ static const struct {
 	{ "Baker", "SIPN Signal Retry Counts", "3", "" },
 	{ "Yealink", "account.X.sip_server.Y.retry_counts", "", "" },
 	{ "AudioCodes", "voip/signalling/sip/transport_protocol", "UDP", "" },
-	{ "AudioCodes", "voip/signalling/sip/outgoing_request_no_response_timeout", "32000", "ms" },
+	{ "AudioCodes", "voip/signalling/sip/outgoing_request_no_response_timeout_ms", "32000",
+	  "ms" },
 	{ "AudioCodes", "Outbound Proxy IP Address or Host Name", "", "" },
 	{ "AudioCodes", "voip/signalling/sip/sip_outbound_proxy/port", "", "" },
+	{ "AudioCodes", "Proxy Port", "", "" },
 };
 
 Test(config_settings, every_setting_of_the_documents_is_there)
