@@ -96,7 +96,7 @@ enum ctl_pair_event_type {
 	CTL_EV_UNANSWERED, /* a request (method) has had no answer */
 	CTL_EV_LIVE_CODE,  /* it answered `code` to a request (method) */
 	CTL_EV_ICMP,       /* a proven ICMP error: detail is type << 8 | code, id the branch */
-	CTL_EV_STREAM,     /* a connection or its TLS failed; detail: errno */
+	CTL_EV_STREAM,     /* a connection failed; detail: errno, ENOTCONN: one kept was closed */
 	CTL_EV_ALIVE,      /* suspect or down, it answered `code` to a live request */
 	CTL_EV_SIGNAL,     /* it answered `code` to a request of signal failback */
 	CTL_EV_LIVE,       /* one window's figures: requests, failed, delay_us */

@@ -137,6 +137,7 @@ static const struct words *stream_words(uint32_t detail)
 		{ ECONNRESET, "connection-reset", "connection reset" },
 		{ ETIMEDOUT, "connection-timed-out", "no connection within the probe's time" },
 		{ EPIPE, "connection-closed", "connection closed without an answer" },
+		{ ENOTCONN, "connection-lost", "the connection that it had kept was closed" },
 		{ EBADMSG, "connection-garbage", "what came is no SIP message" },
 		{ EMSGSIZE, "connection-garbage", "what came is too much for an answer" },
 	};

@@ -149,13 +149,31 @@ static bool same_place(const struct dp_endpoint *a, const struct dp_endpoint *b)
 	return dp_ip_equal(&a->ip, &b->ip) && a->port == b->port && a->transport == b->transport;
 }
 
-static struct ctl_pairs_target *make_target(struct ctl_pairs *ps, const struct ctl_target_params *t)
+/* A kept connection was closed: a doubt, like a failed one of live traffic. */
+static void on_lost(void *arg)
 {
+	const struct ctl_pairs_target *t = arg;
+	const struct ctl_pair_event ev = { .type = CTL_EV_STREAM,
+					   .slot = t->slot,
+					   .detail = ENOTCONN };
+
+	if (t->pair->m[t->slot].target == t)
+		ctl_pairs_step(t->pair, &ev);
+}
+
+static struct ctl_pairs_target *make_target(struct ctl_pairs_pair *rp, unsigned int slot,
+					    struct ctl_target_params *t)
+{
+	struct ctl_pairs *ps = rp->ps;
 	struct ctl_pairs_target *target = calloc(1, sizeof(*target));
 
 	if (target == NULL)
 		return NULL;
 	target->refs = 1;
+	target->pair = rp;
+	target->slot = (uint8_t)slot;
+	t->lost = on_lost;
+	t->lost_arg = target;
 	target->target = ps->io.target_new(ps->io.arg, t);
 	if (target->target == NULL) {
 		free(target);
@@ -164,11 +182,10 @@ static struct ctl_pairs_target *make_target(struct ctl_pairs *ps, const struct c
 	return target;
 }
 
-static int plan_member(struct ctl_pairs *ps, struct plan *p, const struct ctl_pair *mp, size_t i,
-		       int slot)
+static int plan_member(struct plan *p, const struct ctl_pair *mp, size_t i, int slot)
 {
 	const struct ctl_member *mm = &mp->members[i];
-	const struct ctl_target_params t = target_params(mp, mm);
+	struct ctl_target_params t = target_params(mp, mm);
 	const struct ctl_pairs_member *old = &p->rp->m[slot];
 	uint64_t h = params_hash(&t);
 	bool stays =
@@ -185,7 +202,7 @@ static int plan_member(struct ctl_pairs *ps, struct plan *p, const struct ctl_pa
 	if (!stays || !same_place(&old->at, &mm->at))
 		p->fresh |= 1u << slot;
 	if (!stays || old->params_hash != h) {
-		p->targets[slot] = make_target(ps, &t);
+		p->targets[slot] = make_target(p->rp, (unsigned int)slot, &t);
 		if (p->targets[slot] == NULL)
 			return -ENOMEM;
 	}
@@ -214,7 +231,7 @@ static int plan_pair(struct ctl_pairs *ps, struct plan *p, const struct ctl_pair
 	for (size_t i = 0; i < mp->n_members && err == 0; i++) {
 		int slot = ctl_numbers_slot(numbers, mp->name, mp->members[i].name);
 
-		err = slot < 0 ? slot : plan_member(ps, p, mp, i, slot);
+		err = slot < 0 ? slot : plan_member(p, mp, i, slot);
 	}
 	/* A slot that goes from one member to another ends the first before the second begins. */
 	for (unsigned int s = 0; s < DP_PAIR_MEMBERS; s++)

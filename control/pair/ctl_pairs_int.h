@@ -27,12 +27,14 @@ struct ctl_pairs_io {
 };
 
 /** A target with its users: the member, and each probe under way. */
+struct ctl_pairs_pair;
+
 struct ctl_pairs_target {
 	void *target;
 	unsigned int refs;
+	struct ctl_pairs_pair *pair; /* whose member it was made for */
+	uint8_t slot;
 };
-
-struct ctl_pairs_pair;
 
 struct ctl_pairs_probe {
 	struct ctl_pairs_probe *next;

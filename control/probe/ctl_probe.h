@@ -67,6 +67,10 @@ struct ctl_target_params {
 	/* TLS */
 	struct ctl_tls_files tls;
 	const char *tls_name; /* whom the certificate must name; NULL: the host, or the address */
+	/* TCP, TLS: a connection that had served for several probes was closed while it waited for
+	 * the next one. May be NULL. It must not free the target. */
+	void (*lost)(void *lost_arg);
+	void *lost_arg;
 };
 
 /** @return NULL when out of memory. */

@@ -20,6 +20,8 @@ struct ctl_target {
 	char *host, *from_uri, *user_agent, *user, *password; /* owned; NULL as in the params */
 	char *tls_name;                                       /* owned */
 	uint32_t max_forwards;
+	void (*lost)(void *lost_arg);
+	void *lost_arg;
 	size_t n_probes;
 	struct ctl_udp_sock *sock; /* UDP */
 	struct ctl_tls_ctx *tls;   /* TLS */

@@ -75,7 +75,8 @@ static void on_closed(void *arg, enum ctl_pair_error error, uint32_t detail)
 
 static const struct ctl_stream_handler busy = { on_ready, on_message, on_closed };
 
-/* Of a connection that waits for the next probe. */
+/* Of a connection that waits for the next probe. That a server closes it behind each answer is its
+ * way; one that has kept it and closes it now may have died. */
 static void idle_ready(void *arg)
 {
 	(void)arg;
@@ -89,11 +90,14 @@ static void idle_message(void *arg, const char *buf, size_t len)
 static void idle_closed(void *arg, enum ctl_pair_error error, uint32_t detail)
 {
 	struct ctl_target *t = arg;
+	bool served = ctl_stream_uses(t->idle) > 1;
 
 	(void)error;
 	(void)detail;
 	ctl_stream_free(t->idle);
 	t->idle = NULL;
+	if (served && t->lost != NULL && !t->prober->timers->stopped)
+		t->lost(t->lost_arg);
 }
 
 static const struct ctl_stream_handler idle = { idle_ready, idle_message, idle_closed };

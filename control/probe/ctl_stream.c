@@ -35,6 +35,7 @@ struct ctl_stream {
 	struct sip_framer framer;
 	struct dp_endpoint local;
 	size_t taken;
+	unsigned int n_uses;
 	bool *gone; /* set when it is freed within a callback */
 };
 
@@ -351,4 +352,10 @@ int ctl_stream_write(struct ctl_stream *s, const char *buf, size_t len)
 void ctl_stream_expect(struct ctl_stream *s)
 {
 	s->taken = evbuffer_get_length(bufferevent_get_input(s->bev));
+	s->n_uses++;
+}
+
+unsigned int ctl_stream_uses(const struct ctl_stream *s)
+{
+	return s->n_uses;
 }

@@ -72,3 +72,6 @@ int ctl_stream_write(struct ctl_stream *s, const char *buf, size_t len);
 
 /** Something is awaited from now on: what came before is forgiven. */
 void ctl_stream_expect(struct ctl_stream *s);
+
+/** How often that was said. */
+unsigned int ctl_stream_uses(const struct ctl_stream *s);

@@ -46,6 +46,8 @@ struct ctl_target *ctl_target_new(struct ctl_prober *p, const struct ctl_target_
 	t->at = params->at;
 	t->from = params->from;
 	t->max_forwards = params->max_forwards;
+	t->lost = params->lost;
+	t->lost_arg = params->lost_arg;
 	p->n_targets++;
 	if (copy(&t->host, params->host) != 0 || copy(&t->from_uri, params->from_uri) != 0
 	    || copy(&t->user_agent, params->user_agent) != 0 || copy(&t->user, params->user) != 0

@@ -34,6 +34,10 @@ static void *target_new(void *arg, const struct ctl_target_params *params)
 	struct target *t = calloc(1, sizeof(*t));
 
 	((struct world *)arg)->n_targets++;
+	((struct world *)arg)->n_made++;
+	((struct world *)arg)->made = *params;
+	((struct world *)arg)->lost[(params->at.port - 5060u) % WORLD_PORTS] = params->lost;
+	((struct world *)arg)->lost_arg[(params->at.port - 5060u) % WORLD_PORTS] = params->lost_arg;
 	t->port = params->at.port;
 	return t;
 }
@@ -263,6 +267,8 @@ void world_apply(struct world *w, const char *text, bool adopt)
 	for (size_t i = 0; i < m->n_pairs; i++) {
 		m->pairs[i].set.failback = w->failback;
 		m->pairs[i].set.gray_failover = w->gray_failover;
+		if (w->vary != NULL)
+			w->vary(&m->pairs[i]);
 	}
 	ctl_pairs_retire(w->ps, m);
 	cr_assert_eq(ctl_numbers_assign(w->numbers, m, w->now_us / 1000), 0);

@@ -19,7 +19,11 @@ struct world {
 	enum world_mood mood[WORLD_PORTS]; /* by port - 5060 */
 	uint16_t code[WORLD_PORTS];
 	unsigned int n_sent[WORLD_PORTS];
-	unsigned int n_targets, n_probes;
+	void (*vary)(struct ctl_pair *p); /* changes each pair of a model to come; NULL: none */
+	unsigned int n_targets, n_probes, n_made; /* targets now, probes now, targets ever */
+	void (*lost[WORLD_PORTS])(void *lost_arg);
+	void *lost_arg[WORLD_PORTS];
+	struct ctl_target_params made; /* the last one's, strings borrowed */
 	struct ctl_history *history;
 	struct ctl_pairs *ps;
 	struct ctl_model *model;

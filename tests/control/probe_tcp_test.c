@@ -419,6 +419,37 @@ Test(probe_tcp, nothing_is_held_against_a_member_while_the_clock_stands)
 	cr_expect(bench.done.answered);
 }
 
+static unsigned int n_lost;
+
+static void on_lost(void *arg)
+{
+	(void)arg;
+	n_lost++;
+}
+
+Test(probe_tcp, a_kept_connection_that_is_closed_is_told)
+{
+	struct ctl_target_params params = { .at = peer_endpoint(&peer), .lost = on_lost };
+
+	n_lost = 0;
+	ctl_target_free(target);
+	target = ctl_target_new(bench.prober, &params);
+	peer.mood = PEER_CLOSES; /* behind each answer: its way */
+	for (unsigned int i = 0; i < 3; i++) {
+		ask(CTL_PROBE_OPTIONS);
+		bench_run(&bench, 2, 20 * MS);
+	}
+	cr_expect_eq(n_lost, 0);
+	peer.mood = PEER_ANSWERS;
+	ask(CTL_PROBE_OPTIONS);
+	ask(CTL_PROBE_OPTIONS);
+	peer_hang_up(&peer);
+	bench_run(&bench, 2, 50 * MS);
+	cr_expect_eq(n_lost, 1);
+	ask(CTL_PROBE_OPTIONS);
+	cr_expect(bench.done.answered);
+}
+
 Test(probe_tcp, ends_at_any_stage_leak_nothing)
 {
 	static const uint64_t after_us[] = { 0, 100, 1000, 5000 };
