@@ -3,8 +3,10 @@
  *
  * A member may have ten thousand open requests. They are looked for in the order of their places, a
  * bounded number at a time: in each SCAN_EVERY_US at most SCAN_LOOK are looked at and SCAN_MOVE
- * sent, so that a worker spends some fifth of its time on it at most, and ten thousand take less
- * than 200 ms. New requests go elsewhere from the first moment on, since the pair's word says so.
+ * sent, so that a worker spends some tenth of its time on it at most, and ten thousand take less
+ * than 700 ms. More at once would overflow the next member's receive buffer (a socket of Linux's
+ * default size takes some 90 datagrams), and what is lost there waits for its client to send again.
+ * New requests go elsewhere from the first moment on, since the pair's word says so.
  */
 #include "dataplane/steer/steer_flight.h"
 
@@ -12,7 +14,7 @@
 
 #define SCAN_EVERY_US 1000
 #define SCAN_LOOK     2048
-#define SCAN_MOVE     64
+#define SCAN_MOVE     16
 
 static void start(struct steer *s)
 {
