@@ -264,7 +264,7 @@ static void to_client(const struct dp_endpoint *to, const struct sip_msg *m)
 	assert(!m->is_request && i < CLIENTS);
 	c = &f.clients[i];
 	sscanf((const char *)sip_at(m, m->via.branch), "z9hG4bK-%u", &branch);
-	if (branch != c->branch || m->method == SIP_METHOD_CANCEL || !waits(c))
+	if (branch != c->branch || m->method != c->method || !waits(c))
 		return;
 	if (m->status >= 200)
 		final_to_client(c, m);
