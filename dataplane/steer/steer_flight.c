@@ -54,6 +54,15 @@ bool steer_flight_is_down(const struct steer *s, uint32_t member)
 			    member % DP_PAIR_MEMBERS);
 }
 
+/* Whether a request may have another branch. */
+static bool has_room(const struct steer *s, const struct steer_record *rec,
+		     const struct steer_flight *f)
+{
+	const struct steer_context *x = f ? steer_store_context_of(s->store, f) : NULL;
+
+	return rec->attempt < STEER_COPY_ATTEMPT - 1 && (!x || x->n < STEER_MAX_BRANCHES);
+}
+
 static uint16_t slot_bit(uint32_t member)
 {
 	return (uint16_t)(1u << member % DP_PAIR_MEMBERS);
@@ -271,7 +280,7 @@ const struct dp_member *steer_flight_resend(struct steer_ctx *c, const struct dp
 	cause = why_elsewhere(s, rec, pair, m, word);
 	if (cause == DP_RESCUE_N && s->peers && rec->sends >= 2)
 		steer_flight_doubt(s, rec, rec->member, rec->method);
-	if (cause == DP_RESCUE_N || rec->attempt >= STEER_COPY_ATTEMPT - 1)
+	if (cause == DP_RESCUE_N || !has_room(s, rec, s->store ? steer_flight_of(s, rec) : NULL))
 		return NULL;
 	next = steer_next_member(pair, word, rec->method, c->in_dialog,
 				 (uint16_t)(rec->tried | 1u << m->slot), cause == DP_RESCUE_DOWN);
@@ -366,8 +375,7 @@ bool steer_flight_move(struct steer *s, struct steer_flight *f, enum dp_rescue c
 	struct steer_context *x;
 	struct steer_way way;
 
-	if (!rec || !pair || rec->state != STEER_RECORD_OPEN
-	    || rec->attempt >= STEER_COPY_ATTEMPT - 1)
+	if (!rec || !pair || rec->state != STEER_RECORD_OPEN || !has_room(s, rec, f))
 		return false;
 	next = steer_next_member(pair, steer_word(s, (uint16_t)(f->member / DP_PAIR_MEMBERS)),
 				 f->method, f->flags & STEER_FLIGHT_IN_DIALOG,
@@ -377,14 +385,15 @@ bool steer_flight_move(struct steer *s, struct steer_flight *f, enum dp_rescue c
 		return false;
 	way = (struct steer_way){ steer_member_number(s->cfg, pair, next), rec->listener,
 				  (uint8_t)(rec->attempt + 1) };
-	x = steer_fork_begin(s, f);
-	if (!x || !steer_replay_request(s, f, &way))
+	if (!steer_replay_request(s, f, &way))
 		return false;
+	x = steer_fork_begin(s, f);
 	way.listener = steer_replay_listener(s);
 	if (rec->flags & STEER_RECORD_TRIAL)
 		steer_trial_end(s, rec, 0);
 	steer_flight_rescued(s, rec, f->member, way.member, cause);
-	steer_fork_add(s, f, x, &way, true);
+	if (x)
+		steer_fork_add(s, f, x, &way, true);
 	rec->member = way.member;
 	rec->listener = way.listener;
 	rec->attempt = way.attempt;
@@ -425,22 +434,24 @@ void steer_flight_done(struct steer *s, struct steer_flight *f)
 	steer_timer_set(s, f);
 }
 
-/* 503, or 500 to a REGISTER: kept back, ACKed, and on to the next member. */
+/* 503, or 500 to a REGISTER: on to the next member, ACKed, and kept back. */
 static bool rescued_from(struct steer_ctx *c, struct steer_flight *f)
 {
-	struct steer_context *x = steer_store_context_of(c->s->store, f);
-	unsigned int at = x ? (unsigned int)(steer_fork_current(x, f) - x->t) : 0;
-	struct steer_try *t;
+	struct steer_try was = { .member = f->member,
+				 .listener = f->listener,
+				 .attempt = f->attempt };
+	struct steer_context *x;
 
 	if (!steer_flight_move(c->s, f, DP_RESCUE_CODE))
 		return false;
-	x = steer_store_context_of(c->s->store, f);
-	t = &x->t[at];
-	t->final = c->m->status;
-	t->flags |= STEER_BRANCH_HEARD;
-	steer_fork_keep(c->s, x, t, c->m->status, c->in->buf, c->m->len);
-	if (f->method == SIP_METHOD_INVITE && steer_replay_ack(c->s, f, t, c->m))
+	if (f->method == SIP_METHOD_INVITE && steer_replay_ack(c->s, f, &was, c->m))
 		c->s->p.counters->own_acks++;
+	x = steer_store_context_of(c->s->store, f);
+	if (x) { /* this was its one branch */
+		x->t[0].final = c->m->status;
+		x->t[0].flags |= STEER_BRANCH_HEARD;
+		steer_fork_keep(c->s, x, &x->t[0], c->m->status, c->in->buf, c->m->len);
+	}
 	return true;
 }
 
@@ -472,6 +483,8 @@ static bool single(struct steer_ctx *c, struct steer_resp *r, struct steer_fligh
 		return late(c, r, f);
 	if (rec->state == STEER_RECORD_ANSWERED && !(invite && status / 100 == 2))
 		return absorb(c, DP_REASON_RESP_ABSORBED, "its client has been answered from here");
+	if (rec->state == STEER_RECORD_FINAL && status / 100 != 2 && r->slot != rec->final_by)
+		return absorb(c, DP_REASON_RESP_ABSORBED, "its twin has answered");
 	if (rec->state == STEER_RECORD_ACCEPTED && status / 100 != 2)
 		return absorb(c, DP_REASON_RESP_ABSORBED, "its INVITE has been accepted");
 	if (!f)

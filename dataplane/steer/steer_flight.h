@@ -43,7 +43,7 @@ bool steer_flight_response(struct steer_ctx *c, struct steer_resp *r);
 
 /**
  * Send a flight's request to the next member that may have it.
- * @return false: there is none, or no room for the context; nothing has changed.
+ * @return false: there is none; nothing has changed.
  */
 bool steer_flight_move(struct steer *s, struct steer_flight *f, enum dp_rescue cause);
 /** Whether a response asks for another member. */
@@ -66,7 +66,8 @@ bool steer_flight_is_down(const struct steer *s, uint32_t member);
 
 /* ---- steer_fork.c ---- */
 
-/** The context of a flight; made, with its first branch, when there is none. NULL: none is left. */
+/** The context of a flight; made, with its first branch, when there is none. NULL: none is left: it
+ * goes on without, what comes late from its earlier branch is told by the attempt number. */
 struct steer_context *steer_fork_begin(struct steer *s, struct steer_flight *f);
 /** A new branch takes the place of the one in use. @return it. */
 struct steer_try *steer_fork_add(struct steer *s, struct steer_flight *f, struct steer_context *x,

@@ -35,7 +35,7 @@ struct steer_context *steer_fork_begin(struct steer *s, struct steer_flight *f)
 	struct steer_try *t;
 
 	if (x)
-		return x->n < STEER_MAX_BRANCHES ? x : NULL;
+		return x;
 	x = steer_store_context(s->store, f);
 	if (!x) {
 		s->p.counters->contexts_full++;
@@ -223,6 +223,7 @@ struct fork {
 	struct steer_context *x;
 	struct steer_try *t; /* branch of the response */
 	uint16_t status;
+	uint8_t by; /* slot of the member that it came from */
 	bool invite;
 };
 
@@ -362,7 +363,7 @@ static bool again(struct fork *k)
 {
 	if (k->invite && k->status / 100 == 2)
 		return true;
-	if (k->rec->state == STEER_RECORD_FINAL && is_current(k))
+	if (k->rec->state == STEER_RECORD_FINAL && is_current(k) && k->by == k->rec->final_by)
 		return true;
 	return absorb(k, "a final that was absorbed before");
 }
@@ -378,10 +379,13 @@ bool steer_fork_response(struct steer_ctx *c, struct steer_resp *r, struct steer
 		.x = x,
 		.t = find(c->s, x, &r->branch),
 		.status = c->m->status,
+		.by = r->slot,
 		.invite = r->record->method == SIP_METHOD_INVITE,
 	};
 	bool first;
 
+	if (!k.t && k.invite && k.status / 100 == 2) /* of a former life of its client's branch */
+		return true;
 	if (!k.t) {
 		steer_drop(c, DP_REASON_RESP_ABSORBED, "a branch that nobody knows");
 		return false;

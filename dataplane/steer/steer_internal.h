@@ -131,6 +131,7 @@ struct steer_resp {
 	struct sip_via next;            /* the Via below ours */
 	struct steer_record *record;
 	uint32_t member; /* number of the member that sent it, STEER_NO_MEMBER: not known */
+	uint8_t slot;    /* of the member whose address it came from, UINT8_MAX: of none */
 	struct dp_endpoint to;
 	const struct dp_listener *from;
 };

@@ -47,6 +47,8 @@ struct steer_record {
 	uint32_t sent_us; /* first send on the branch in use, low 32 bits */
 	uint32_t flight;  /* its copy (steer_store.h), 0: none */
 	uint32_t trial;   /* number of the trial */
+	uint8_t final_by; /* slot of the member that the final came from; of a branch that was sent
+			     to a twin, too, another one's says nothing more */
 };
 
 /** @param n  Records; rounded up to a power of two. @param max_hold_us longest time that one is

@@ -97,6 +97,7 @@ static bool find_member(struct steer_ctx *c, struct steer_resp *r)
 	uint32_t number;
 
 	r->member = STEER_NO_MEMBER;
+	r->slot = src ? src->slot : UINT8_MAX;
 	if (r->record && r->record->member != STEER_NO_MEMBER
 	    && is_branch_member(c, r, r->record->member))
 		r->member = r->record->member;
@@ -223,6 +224,7 @@ static void keep_record(struct steer_ctx *c, const struct steer_resp *r)
 		hold_us = STEER_T1_64_US + STEER_HOLD_SLACK_US;
 	if (rec->state != STEER_RECORD_OPEN)
 		return;
+	rec->final_by = r->slot;
 	rec->state = rec->method == SIP_METHOD_INVITE && status < 300 ? STEER_RECORD_ACCEPTED
 								      : STEER_RECORD_FINAL;
 	steer_records_hold(c->s->records, rec, c->s->now_us, hold_us);

@@ -13,7 +13,7 @@
 
 #define WHEEL_LISTS 4096u /* 33.5 s: longer times are looked at once a turn */
 #define OFF         UINT32_MAX
-#define CONTEXT_FOR 8u /* flights: few requests have a second branch or a CANCEL at a time */
+#define CONTEXT_FOR 2u /* flights: many have a second branch at a time only when a server dies */
 #define HUGE_PAGE   (2ull << 20)
 #define FLIGHTS_MAX (1u << 26)
 

@@ -208,7 +208,7 @@ static void to_member(int m, const struct sip_msg *msg, const uint8_t *p, size_t
 	assert(msg->is_request);
 	assert(steer_branch_read(sip_at(msg, msg->via.branch), msg->via.branch.len, &b) == 0);
 	l->member = m;
-	l->branch = b.tag ^ msg->method;
+	l->branch = b.tag ^ msg->method ^ (uint64_t)b.owner << 32;
 	snprintf(l->text, sizeof(l->text), "%.*s", (int)len, (const char *)p);
 	if (msg->method == SIP_METHOD_ACK)
 		return;
@@ -216,10 +216,8 @@ static void to_member(int m, const struct sip_msg *msg, const uint8_t *p, size_t
 		assert(!own || !is_down(m) || f.shares);
 		return;
 	}
-	/* OPTIONS is a faulty client's second request under one branch: with a record or without.
-	 */
-	if (msg->method == SIP_METHOD_OPTIONS || seen_before(b.tag ^ msg->method, p, len)
-	    || b.attempt == 15)
+	/* A faulty client's second request under one branch has no record, so no owner. */
+	if (seen_before(l->branch, p, len) || b.attempt == 15)
 		return;
 	if (b.attempt > 0) { /* a further branch of a request in flight */
 		assert(!is_down(m));
@@ -315,6 +313,8 @@ static enum steer_action datagram(const struct dp_endpoint *src, const char *tex
 		assert(n > 0);
 		leaves(&v.to, out, (size_t)n, false);
 	}
+	if (f.trace && v.action != STEER_FORWARD)
+		printf("  %s: %s\n", v.action == STEER_DROP ? "dropped" : "answered", v.why);
 	/* What is answered without a record (out of service) is answered each time anew. */
 	free(copy);
 	return (enum steer_action)v.action;
@@ -328,6 +328,11 @@ static void request(unsigned int i, const char *method)
 	int len;
 
 	if (c->branch == 0)
+		return;
+	/* As if its final had been lost; but not to the twin of one that died since, which would
+	 * answer in its own words. */
+	if ((c->status || c->accepted) && strcmp(method, sip_method_name(c->method)) == 0
+	    && PAIR_WORD & DP_WORD_DOWN_MASK)
 		return;
 	if (f.trace)
 		printf("client %u: %s %u\n", i, method, c->branch);
@@ -456,7 +461,7 @@ static void icmp(uint8_t which, uint8_t how)
 	in.quote = quote;
 	in.quote_len = (uint32_t)len;
 	steer_begin(f.steer, f.now_cfg, f.now_us);
-	assert(!steer_icmp(f.steer, &in) || !(how & 8));
+	steer_icmp(f.steer, &in);
 	free(quote);
 }
 

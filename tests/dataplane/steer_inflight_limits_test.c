@@ -1,0 +1,213 @@
+/*
+ * What requests in flight do when there is no room, when very many are open at once, when the world
+ * changes under them; and what control hears, and how often.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/dataplane/steer_bench.h"
+#include "tests/leaks.h"
+
+TestSuite(steer_inflight_limits, .fini = leaks_check);
+
+#define A  "203.0.113.5:5060"
+#define LB "192.0.2.10:5060"
+#define MA "198.51.100.11:5060"
+#define MB "198.51.100.12:5060"
+
+static void request(struct bench *b, const char *method, unsigned int branch)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text),
+		 "%s sip:bob@example.com SIP/2.0\nVia: SIP/2.0/UDP " A ";branch=z9hG4bK-%u", method,
+		 branch);
+	bench_send(b, A, LB, text);
+}
+
+/* Full of copies: requests go on, and still move by their client's own sends. */
+Test(steer_inflight_limits, without_a_copy_a_client_moves_its_request_itself)
+{
+	struct bench_opts o = { .store_size = 1, .n_records = 256 };
+	struct bench *b = bench_new(&o);
+	char late[BENCH_MSG];
+
+	for (unsigned int i = 0; i < 100; i++) {
+		request(b, "REGISTER", i);
+		bench_forwarded(b, LB, MA);
+	}
+	cr_expect(b->counters.copies_full > 0
+		  && b->counters.copies_made + b->counters.copies_full == 100);
+	bench_reply_text(b, late, 404, "", "");
+	b->now_us += 500000;
+	request(b, "REGISTER", 99);
+	bench_forwarded(b, LB, MA);
+	b->now_us += 1000000;
+	request(b, "REGISTER", 99);
+	bench_forwarded(b, LB, MB);
+	cr_expect(b->counters.rescued[DP_RESCUE_SENDS][SIP_METHOD_REGISTER] == 1);
+	cr_expect(b->n_sent == 0);
+	/* A late answer of the first stays here; the second's passes. */
+	bench_reply(b, 200, "", "");
+	bench_forwarded(b, LB, A);
+	bench_bytes(b, MA, LB, late, strlen(late));
+	bench_dropped(b, RESP_ABSORBED);
+	bench_free(b);
+}
+
+/* A CANCEL without a context is passed on as by a stateless proxy (RFC 3261 16.10, 16.11). */
+Test(steer_inflight_limits, without_a_context_a_cancel_is_passed_on)
+{
+	struct bench_opts o = { .store_size = 1, .n_records = 256 };
+	struct bench *b = bench_new(&o);
+	unsigned int answered = 0;
+
+	for (unsigned int i = 0; i < 8; i++) {
+		request(b, "INVITE", i);
+		bench_reply(b, 180, "", "");
+		request(b, "CANCEL", i);
+		if (b->v.action == STEER_ANSWER)
+			answered++;
+		else
+			bench_forwarded(b, LB, MA);
+	}
+	cr_expect(answered == b->counters.contexts_made && answered > 0);
+	cr_expect(b->counters.contexts_full > 0);
+	bench_free(b);
+}
+
+/* Ten thousand open requests of a member that dies: no call of steering sends more than its bound,
+ * and all are elsewhere within 200 ms. */
+Test(steer_inflight_limits, a_death_with_ten_thousand_open_requests_is_paced)
+{
+	enum { OPEN = 10000, BOUND = 64 };
+	struct bench_opts o = { .store_size = 16 << 20, .n_records = 16384 };
+	struct bench *b = bench_new(&o);
+	unsigned int total = 0, ms = 0;
+
+	for (unsigned int i = 0; i < OPEN; i++)
+		request(b, "REGISTER", i);
+	cr_assert(b->counters.copies_in_use == 0 && b->counters.copies_made == OPEN);
+	bench_active(b, "east-b");
+	bench_down(b, "east-a", true);
+	for (; total < OPEN && ms < 1000; ms++) {
+		b->now_us += 1000;
+		b->n_sent = 0;
+		steer_begin(b->steer, b->cfg, b->now_us);
+		steer_tick(b->steer, b->now_us);
+		cr_assert(b->n_sent <= BOUND, "%u", b->n_sent);
+		for (unsigned int i = 0; i < b->n_sent; i++)
+			cr_assert(b->sent[i].member == bench_member(b, "east-b"));
+		total += b->n_sent;
+	}
+	cr_expect(total == OPEN && ms <= 200, "%u in %u ms", total, ms);
+	cr_expect(b->counters.rescued[DP_RESCUE_DOWN][SIP_METHOD_REGISTER] == OPEN);
+	cr_expect(b->counters.contexts_full > 0, "more than there are contexts: without one");
+	bench_free(b);
+}
+
+/* The listener that a request came to is gone after a reload: it stays where it is. */
+Test(steer_inflight_limits, a_request_whose_listener_is_gone)
+{
+	struct bench_opts o = { .store_size = 65536, .second_listener = true };
+	struct bench *b = bench_new(&o);
+
+	bench_send(b, A, "192.0.2.10:5070", "INVITE sip:bob@example.com SIP/2.0");
+	cr_assert(b->v.action == STEER_FORWARD);
+	b->opts.second_listener = false;
+	bench_reload(b);
+	bench_active(b, "east-b");
+	bench_down(b, "east-a", true);
+	bench_wait(b, 40000000);
+	cr_expect(b->n_sent == 0);
+	bench_wait(b, 60000000);
+	cr_expect(b->counters.copies_in_use == 0);
+	bench_free(b);
+}
+
+/* A response to a branch that another worker owns goes on as if there were no record here. */
+Test(steer_inflight_limits, a_response_of_another_workers_branch_is_forwarded)
+{
+	struct bench_opts o = { .store_size = 65536 };
+	struct bench *b = bench_new(&o);
+	char reply[BENCH_MSG], *owner;
+
+	request(b, "INVITE", 1);
+	bench_reply_text(b, reply, 503, "", "");
+	owner = strstr(reply, "z9hG4bKss") + 9 + 24 + 2;
+	cr_assert(memcmp(owner, "03", 2) == 0);
+	owner[1] = '4';
+	bench_bytes(b, MA, LB, reply, strlen(reply));
+	bench_forwarded(b, LB, A);
+	cr_expect(b->n_sent == 0);
+	bench_free(b);
+}
+
+/* ---- What control hears ---- */
+
+/* However many requests stay unanswered: fifty events a second of one member. */
+Test(steer_inflight_limits, doubts_are_metered)
+{
+	struct bench_opts o = { .store_size = 4 << 20, .n_records = 8192 };
+	struct bench *b = bench_new(&o);
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < 1000; i++) {
+		request(b, "INVITE", i);
+		bench_wait(b, 1000);
+	}
+	bench_wait(b, 150000);
+	while (bench_event(b, DP_EVENT_UNANSWERED))
+		n++;
+	cr_expect(n >= 20 && n <= 60, "%u", n);
+	cr_expect(b->members[bench_member(b, "east-a")].unanswered == 1000);
+	bench_free(b);
+}
+
+/* An INVITE is doubted after four times what INVITEs took to their first response, at most T1. */
+Test(steer_inflight_limits, patience_grows_with_round_trips)
+{
+	static const struct {
+		uint64_t takes_us, patience_us;
+	} rows[] = { { 1000, 100000 }, { 20000, 100000 }, { 50000, 200000 }, { 800000, 500000 } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bench_opts o = { .store_size = 65536 };
+		struct bench *b = bench_new(&o);
+		const struct dp_event *ev;
+		uint64_t sent_us;
+
+		request(b, "INVITE", 1);
+		b->now_us += rows[i].takes_us;
+		bench_reply(b, 486, "", "");
+		while (bench_event(b, DP_EVENT_UNANSWERED))
+			;
+		bench_wait(b, 1000000);
+		request(b, "INVITE", 2);
+		sent_us = b->now_us;
+		bench_wait(b, 600000);
+		ev = bench_event(b, DP_EVENT_UNANSWERED);
+		cr_assert(ev != NULL, "row %zu", i);
+		cr_expect(ev->time_ns / 1000 >= sent_us + rows[i].patience_us
+				  && ev->time_ns / 1000 < sent_us + rows[i].patience_us + 20000,
+			  "row %zu: %lu", i, (unsigned long)(ev->time_ns / 1000 - sent_us));
+		bench_free(b);
+	}
+}
+
+/* Of one second of good calls nothing is told. */
+Test(steer_inflight_limits, answered_in_time_nothing_is_told)
+{
+	struct bench_opts o = { .store_size = 65536 };
+	struct bench *b = bench_new(&o);
+
+	for (unsigned int i = 0; i < 20; i++) {
+		request(b, "INVITE", i);
+		bench_wait(b, 40000);
+		bench_reply(b, 100, "", "");
+		bench_wait(b, 10000);
+	}
+	cr_expect(b->counters.events == 0);
+	bench_free(b);
+}
