@@ -194,7 +194,7 @@ static void use_branch(struct steer *s, struct steer_flight *f, const struct ste
 	f->attempt = way->attempt;
 	f->branch_us = s->now_us;
 	f->until_us = silence_ends(s, f);
-	f->flags &= (uint16_t)~STEER_FLIGHT_TIMED_OUT;
+	f->flags &= (uint16_t) ~(STEER_FLIGHT_TIMED_OUT | STEER_FLIGHT_STRANDED);
 }
 
 /* The client's own send has gone to another member. */
@@ -232,6 +232,10 @@ void steer_flight_sent(struct steer_ctx *c, const struct steer_hop *hop)
 		branch_begins(s, rec);
 		if (f)
 			steer_timer_set(s, f);
+		return;
+	}
+	if (f && f->member != rec->member) { /* that one is gone: it starts anew, without help */
+		steer_flight_remove(s, f);
 		return;
 	}
 	x = f ? steer_store_context_of(s->store, f) : NULL;

@@ -310,6 +310,6 @@ void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop)
 		return;
 	if (c->is_trial)
 		steer_trial_sent(c, hop);
-	if (hop->to_member && c->t.record)
+	if (hop->to_member && c->t.record && !c->source)
 		steer_flight_sent(c, hop);
 }

@@ -211,6 +211,8 @@ bool steer_choose_member(struct steer_ctx *c, struct steer_hop *hop, const struc
 		keep_listener(c, hop);
 		return true;
 	}
+	if (c->way) /* its member is gone from the configuration */
+		return false;
 	/* In-dialog requests, ACK and CANCEL are never answered from here while a member may still
 	 * get them. */
 	if ((word & DP_WORD_OUT_OF_SERVICE) && !c->in_dialog && c->m->method != SIP_METHOD_ACK

@@ -60,7 +60,13 @@ static bool leave(struct steer *s, struct steer_flight *f)
 	}
 	if (f->record->flags & (STEER_RECORD_PROVISIONAL | STEER_RECORD_CANCELLED))
 		return false;
-	return steer_flight_move(s, f, down ? DP_RESCUE_DOWN : DP_RESCUE_STREAM);
+	if (steer_flight_move(s, f, down ? DP_RESCUE_DOWN : DP_RESCUE_STREAM))
+		return true;
+	if (down) { /* until one comes back */
+		f->flags |= STEER_FLIGHT_STRANDED;
+		steer_timer_set(s, f);
+	}
+	return false;
 }
 
 static void look(struct steer *s)

@@ -28,12 +28,13 @@ struct steer_copy {
 
 enum steer_flight_flags {
 	STEER_FLIGHT_IN_DIALOG = 1,
-	STEER_FLIGHT_TIMED_OUT = 2, /* no-response-timeout has passed on the branch in use */
-	STEER_FLIGHT_TOLD = 4,      /* the client has had a provisional: it sends no more */
-	STEER_FLIGHT_ANSWERED = 8,  /* a final of ours, or one that was kept back, went out */
-	STEER_FLIGHT_ACKED = 16,    /* and its ACK has come */
-	STEER_FLIGHT_DONE = 32,     /* a final has passed; kept for what comes late */
-	STEER_FLIGHT_TIMER_C = 64,  /* it has passed: the INVITE is being cancelled */
+	STEER_FLIGHT_TIMED_OUT = 2,  /* no-response-timeout has passed on the branch in use */
+	STEER_FLIGHT_TOLD = 4,       /* the client has had a provisional: it sends no more */
+	STEER_FLIGHT_ANSWERED = 8,   /* a final of ours, or one that was kept back, went out */
+	STEER_FLIGHT_ACKED = 16,     /* and its ACK has come */
+	STEER_FLIGHT_DONE = 32,      /* a final has passed; kept for what comes late */
+	STEER_FLIGHT_STRANDED = 128, /* its member is down, and there is no other as yet */
+	STEER_FLIGHT_TIMER_C = 64,   /* it has passed: the INVITE is being cancelled */
 };
 
 /** One open request. */

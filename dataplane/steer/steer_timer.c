@@ -8,6 +8,7 @@
  *   B, F           64*T1 without any response: 408 to an INVITE      17.1.1.2, 17.1.2.2, 16.8
  *   C              an INVITE that rings without end is cancelled     16.6 item 11, 16.8
  *   G, H           our own finals, until their ACK                   17.2.1
+ *   stranded       its member is down and there was no other: another try each T1
  *   cancelled      64*T1 after a CANCEL without a final: 487         9.1
  *
  * A flight is on the wheel at the earliest of these.
@@ -52,6 +53,8 @@ static uint64_t open_due(const struct steer *s, const struct steer_flight *f,
 	}
 	if (x && x->flags & STEER_CONTEXT_CANCELLED)
 		due = earlier(due, x->cancelled_us + STEER_T1_64_US);
+	if (f->flags & STEER_FLIGHT_STRANDED)
+		due = earlier(due, s->now_us + STEER_T1_US);
 	return due;
 }
 
@@ -179,6 +182,18 @@ static void silent(struct steer *s, struct steer_flight *f)
 	}
 }
 
+/* Its member is down, and there was no other; one may have come back. */
+static void stranded(struct steer *s, struct steer_flight *f)
+{
+	f->flags &= (uint16_t)~STEER_FLIGHT_STRANDED;
+	if (!steer_flight_is_down(s, f->member)
+	    || f->record->flags & (STEER_RECORD_PROVISIONAL | STEER_RECORD_CANCELLED)
+	    || s->now_us >= f->until_us)
+		return;
+	if (!steer_flight_move(s, f, DP_RESCUE_DOWN))
+		f->flags |= STEER_FLIGHT_STRANDED;
+}
+
 static void fire(struct steer *s, struct steer_flight *f)
 {
 	struct steer_context *x;
@@ -196,6 +211,8 @@ static void fire(struct steer *s, struct steer_flight *f)
 		    && f->method == SIP_METHOD_INVITE && s->now_us >= f->branch_us)
 			steer_timer_final_again(s, f);
 	} else {
+		if (f->flags & STEER_FLIGHT_STRANDED)
+			stranded(s, f);
 		if (!(f->record->flags & STEER_RECORD_HEARD))
 			silent(s, f);
 		if (end_of_wait(s, f))

@@ -277,7 +277,7 @@ struct bench *bench_new(const struct bench_opts *opts)
 	p.members = b->members;
 	p.events = b->events;
 	p.pair_words = b->words;
-	if (b->opts.store_size) {
+	if (b->opts.store_size || b->opts.no_store) {
 		p.store_size = b->opts.store_size;
 		p.word_downs = &b->word_downs;
 		p.pair_trials = b->trials;

@@ -52,6 +52,7 @@ struct bench_opts {
 	const char *listen;    /* one more listener of voice */
 	/* Requests in flight: off unless there is a store. */
 	uint64_t store_size;
+	bool no_store;             /* a way to send all the same */
 	uint32_t failover_methods; /* 0: REGISTER, INVITE and BYE */
 	uint32_t signal_methods;
 	uint32_t no_response_ms; /* 0: 4 s */

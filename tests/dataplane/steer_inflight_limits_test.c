@@ -56,6 +56,70 @@ Test(steer_inflight_limits, without_a_copy_a_client_moves_its_request_itself)
 	bench_free(b);
 }
 
+/* Without any store, too. */
+Test(steer_inflight_limits, without_a_store)
+{
+	struct bench_opts o = { .no_store = true };
+	struct bench *b = bench_new(&o);
+
+	request(b, "INVITE", 1);
+	b->now_us += 500000;
+	request(b, "INVITE", 1);
+	b->now_us += 1000000;
+	request(b, "INVITE", 1);
+	bench_forwarded(b, LB, MB);
+	bench_reply(b, 180, "", "");
+	bench_forwarded(b, LB, A);
+	request(b, "CANCEL", 1);
+	bench_forwarded(b, LB, MB);
+	bench_wait(b, 60000000);
+	cr_expect(b->n_sent == 0 && b->counters.copies_made == 0);
+	bench_free(b);
+}
+
+/* A suspect member that answers others is not left at the second send. */
+Test(steer_inflight_limits, the_second_send_stays_when_the_member_answers_others)
+{
+	for (int answers = 0; answers < 2; answers++) {
+		struct bench_opts o = { .store_size = 65536 };
+		struct bench *b = bench_new(&o);
+
+		bench_suspect(b, "east-a", true);
+		request(b, "INVITE", 1);
+		b->now_us += 300000;
+		if (answers) {
+			request(b, "OPTIONS", 2);
+			bench_reply(b, 200, "", "");
+		}
+		b->now_us += 200000;
+		request(b, "INVITE", 1);
+		bench_forwarded(b, LB, answers ? MA : MB);
+		bench_free(b);
+	}
+}
+
+/* A member that is gone after a reload: its requests start anew, by their client's sends. */
+Test(steer_inflight_limits, a_request_whose_member_is_gone)
+{
+	struct bench_opts o = { .store_size = 65536, .fallback = true };
+	struct bench *b = bench_new(&o);
+
+	bench_active(b, "east-c");
+	request(b, "INVITE", 1);
+	bench_forwarded(b, LB, "198.51.100.13:5060");
+	b->opts.fallback = false;
+	bench_reload(b);
+	bench_active(b, "east-a");
+	bench_wait(b, 450000);
+	request(b, "INVITE", 1);
+	bench_forwarded(b, LB, MA);
+	bench_reply(b, 200, "", "");
+	bench_forwarded(b, LB, A);
+	bench_wait(b, 70000000);
+	cr_expect(b->counters.copies_in_use == 0);
+	bench_free(b);
+}
+
 /* A CANCEL without a context is passed on as by a stateless proxy (RFC 3261 16.10, 16.11). */
 Test(steer_inflight_limits, without_a_context_a_cancel_is_passed_on)
 {
@@ -194,6 +258,30 @@ Test(steer_inflight_limits, patience_grows_with_round_trips)
 			  "row %zu: %lu", i, (unsigned long)(ev->time_ns / 1000 - sent_us));
 		bench_free(b);
 	}
+}
+
+/* What does not fail over is doubted when its client sends it again; so is our own CANCEL (section
+ * 3: also OPTIONS or CANCEL). */
+Test(steer_inflight_limits, unanswered_options_and_cancel_are_doubted)
+{
+	struct bench_opts o = { .store_size = 65536 };
+	struct bench *b = bench_new(&o);
+	const struct dp_event *ev;
+
+	request(b, "OPTIONS", 1);
+	b->now_us += 500000;
+	cr_expect(bench_event(b, DP_EVENT_UNANSWERED) == NULL);
+	request(b, "OPTIONS", 1);
+	ev = bench_event(b, DP_EVENT_UNANSWERED);
+	cr_assert(ev && ev->value == SIP_METHOD_OPTIONS);
+	request(b, "OPTIONS", 1);
+	request(b, "INVITE", 2);
+	bench_reply(b, 180, "", "");
+	request(b, "CANCEL", 2);
+	bench_wait(b, 520000);
+	ev = bench_event(b, DP_EVENT_UNANSWERED);
+	cr_assert(ev && ev->value == SIP_METHOD_CANCEL);
+	bench_free(b);
 }
 
 /* Of one second of good calls nothing is told. */

@@ -170,8 +170,26 @@ static const struct script_row rows[] = {
 		    "down A > -\n"
 		    "+4 > -\n"
 		    "up B > -\n"
-		    "+500 > -\n"
+		    "+520 > B:INVITE.1\n"
 		    "INVITE > B:INVITE.1\n"
+		    "B 200 > c:200\n" },
+	{ .name = "everyone down after a 100: the client waits, and it goes to the first that "
+		  "comes back",
+	  .script = "INVITE > A:INVITE.0\n"
+		    "A 100 > c:100\n"
+		    "down B > -\n"
+		    "+4 > -\n"
+		    "down A > -\n"
+		    "+3000 > -\n"
+		    "active B > -\n"
+		    "up B > -\n"
+		    "+520 > B:INVITE.1\n"
+		    "B 200 > c:200\n" },
+	{ .name = "a BYE whose member is marked down",
+	  .script = "BYE > A:BYE.0\n"
+		    "+200 > -\n"
+		    "active B > -\n"
+		    "down A > B:BYE.1\n"
 		    "B 200 > c:200\n" },
 	{ .name = "moved twice, and back: the first is up again when the second dies",
 	  .script = "INVITE > A:INVITE.0\n"

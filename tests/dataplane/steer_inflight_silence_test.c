@@ -53,11 +53,6 @@ static const struct script_row rows[] = {
 		    "+500 > -\n"
 		    "INVITE > B:INVITE.1\n"
 		    "B 200 > c:200\n" },
-	{ .name = "but not when it has answered somebody since",
-	  .script = "MESSAGE > A:MESSAGE.0\n"
-		    "suspect A > -\n"
-		    "A 100 > c:100\n" /* answered now */
-		    "A 200 > c:200\n" },
 	{ .name = "a response of any kind ends the count: RFC 3261 17.1.2.2, 100 to a non-INVITE",
 	  .script = "REGISTER > A:REGISTER.0\n"
 		    "+500 > -\n"
