@@ -20,6 +20,7 @@ import time
 CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 _labs = itertools.count()
+_captures = itertools.count()
 
 
 class LabError(Exception):
@@ -163,11 +164,12 @@ class Capture:
     """A packet capture on one interface, from start() until stop()."""
 
     def __init__(self, ns, dev, filter_=""):
-        self.path = os.path.join(ns.lab.dir, f"{ns.short}-{dev}.pcapng")
+        n = next(_captures)
+        self.path = os.path.join(ns.lab.dir, f"{ns.short}-{dev}-{n}.pcapng")
         argv = ["dumpcap", "-q", "-i", dev, "-w", self.path, "-B", "32", "-s", "0"]
         if filter_:
             argv += ["-f", filter_]
-        self.process = ns.start(f"dumpcap-{dev}", *argv)
+        self.process = ns.start(f"dumpcap-{dev}-{n}", *argv)
         wait_for("the capture to begin", lambda: os.path.exists(self.path) and os.path.getsize(self.path) > 0)
 
     def stop(self):
@@ -179,9 +181,13 @@ class Capture:
 
 
 class Lab:
-    """Everything that one test made."""
+    """Everything that one test made.
 
-    def __init__(self, keep=False):
+    With `judged`, each rack in it has everything that its appliance sends looked at by an independent observer: judge()
+    says what that finds wrong. Measurements do without.
+    """
+
+    def __init__(self, keep=False, judged=False):
         self.prefix = f"ss{os.getpid()}x{next(_labs)}-"
         self.dir = tempfile.mkdtemp(prefix="sipsteer-")
         os.chmod(self.dir, 0o755)  # dumpcap and SIPp may drop privileges
@@ -189,6 +195,8 @@ class Lab:
         self.namespaces = []
         self.processes = []
         self.cleanups = []
+        self.judged = judged
+        self.judges = []  # functions that return what is wrong, a list
         self._veths = itertools.count()
         atexit.register(self.close)
 
@@ -218,6 +226,10 @@ class Lab:
         with open(path, "w") as f:
             f.write(text)
         return path
+
+    def judge(self):
+        """What was found wrong with the packets that left, as text."""
+        return [line for judge in self.judges for line in judge()]
 
     def close(self):
         atexit.unregister(self.close)

@@ -51,9 +51,11 @@ def run_one(name, function, keep):
     signal.signal(signal.SIGALRM, too_long)
     signal.alarm(LIMIT_S)
     begin = time.monotonic()
-    with Lab(keep=keep) as lab:
+    with Lab(keep=keep, judged=True) as lab:
         try:
             function(lab)
+            bad = lab.judge()
+            assert not bad, "packets that an independent observer finds wrong:\n" + "\n".join(bad[:20])
             good = True
         except Exception:  # a test may fail in any way; the others go on
             good = False

@@ -1,6 +1,6 @@
 """The usual scene of a test that speaks SIP itself: members a and b played by the test, phones, the appliance."""
 
-from rack import APPLIANCE4, APPLIANCE6, Appliance, Rack, Wiretap
+from rack import APPLIANCE4, APPLIANCE6, Appliance, Rack
 from sip import Dialog, Member, Message, Ua
 
 QUICK = """
@@ -19,7 +19,7 @@ class Scene:
         self.members = {}
         for name in members or servers:
             self.members[name] = Member(self.rack.servers[name], self.rack.server_ip(name), name=name)
-        self.tap = Wiretap(self.rack)
+        self.tap = self.rack.tap
         text = config(self.rack) if config else self.rack.config(self.rack.pair_config(extra=extra), service=service)
         self.appliance = Appliance(self.rack, text).start()
         for pair in self.appliance.ctl("pair", "list"):

@@ -5,7 +5,7 @@ import signal
 import time
 
 from lab import wait_for
-from rack import Appliance, Rack, Wiretap
+from rack import Appliance, Rack
 from scene import Scene
 
 from sippload import Load, Server
@@ -66,7 +66,7 @@ def test_a_switch_by_hand_says_who_did_it(lab):
 def loaded(lab, calls=3000, rate=200):
     rack = Rack(lab)
     servers = {name: Server(rack, name).start() for name in rack.servers}
-    tap = Wiretap(rack)
+    tap = rack.tap
     appliance = Appliance(rack, rack.config(rack.pair_config(extra=FAST + "failback: []\n"))).start()
     appliance.wait_up("east-a", "east-b")
     return rack, servers, appliance, tap, Load(rack, calls, rate, hold_ms=2000)

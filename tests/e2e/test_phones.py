@@ -6,7 +6,7 @@ import re
 import time
 
 from kamailio import Kamailio
-from rack import Appliance, Rack, Wiretap
+from rack import Appliance, Rack
 from scene import QUICK
 from sip import Dialog, Ua, unique
 
@@ -26,7 +26,7 @@ class Office:
 
     def __init__(self, lab, auth=False):
         self.rack = Rack(lab)
-        self.tap = Wiretap(self.rack)
+        self.tap = self.rack.tap
         self.kamailio = {n: Kamailio(self.rack, n, p, auth).start() for n, p in (("a", "b"), ("b", "a"))}
         self.appliance = Appliance(self.rack, self.rack.config(self.rack.pair_config(extra=QUICK))).start()
         self.appliance.wait_up("east-a", "east-b")

@@ -2,7 +2,7 @@
 
 import time
 
-from rack import Appliance, Rack, Wiretap
+from rack import Appliance, Rack
 from sippload import Load, Server
 
 FAST = """
@@ -15,7 +15,7 @@ def up(lab, extra=FAST, **rack_options):
     """A rack with both servers and the appliance running, both members up."""
     rack = Rack(lab, **rack_options)
     servers = {name: Server(rack, name).start() for name in rack.servers}
-    tap = Wiretap(rack)
+    tap = rack.tap
     appliance = Appliance(rack, rack.config(rack.pair_config(extra=extra))).start()
     appliance.wait_up("east-a", "east-b")
     return rack, servers, appliance, tap
