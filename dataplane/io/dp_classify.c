@@ -10,6 +10,9 @@
 #define IPV6_HEADERS_MAX 8 /* extension headers that we walk past */
 #define ICMP_LEN         8u
 
+/* Kept out of the way of plain datagrams, which would pay for it with registers to save. */
+#define COLD __attribute__((noinline, cold))
+
 static uint16_t get16(const uint8_t *p)
 {
 	return (uint16_t)(p[0] << 8 | p[1]);
@@ -83,7 +86,7 @@ static void classify_udp(const uint8_t *f, size_t at, size_t end, struct dp_pack
 		note(p, DP_REASON_SRC_PORT_ZERO);
 }
 
-static void classify_fragment(size_t at, struct dp_packet *p)
+static COLD void classify_fragment(size_t at, struct dp_packet *p)
 {
 	p->kind = DP_PACKET_FRAGMENT;
 	p->l4_off = (uint16_t)at;
@@ -93,9 +96,10 @@ static void classify_fragment(size_t at, struct dp_packet *p)
  * Errors are RFC 792's 3, 4, 11 and 12, and RFC 4443's 1 to 4. A redirect (5, 137) is the kernel's,
  * whose routes we follow. What does not fit its packet is left to the kernel, too.
  */
-static void classify_icmp(const uint8_t *f, size_t at, size_t end, bool v4, struct dp_packet *p)
+static COLD void classify_icmp(const uint8_t *f, size_t at, size_t end, bool v4,
+			       struct dp_packet *p)
 {
-	if (end - at < ICMP_LEN)
+	if (end - at < ICMP_LEN || p->reason != DP_REASON_N)
 		return;
 	if (v4 ? f[at] != 3 && f[at] != 4 && f[at] != 11 && f[at] != 12 : f[at] < 1 || f[at] > 4)
 		return;
@@ -104,20 +108,10 @@ static void classify_icmp(const uint8_t *f, size_t at, size_t end, bool v4, stru
 	p->payload_len = (uint16_t)(end - at);
 }
 
-static void classify_ipv4(const uint8_t *f, size_t len, struct dp_packet *p)
+/* What all IPv4 packets have, judged. */
+static inline void read_ipv4(const uint8_t *ip, size_t have, size_t header, size_t total,
+			     struct dp_packet *p)
 {
-	const uint8_t *ip = f + p->l3_off;
-	size_t have = len - p->l3_off, header, total;
-	bool fragment;
-
-	if (have < DP_IPV4_LEN)
-		return;
-	header = (size_t)(ip[0] & 15) * 4;
-	total = get16(ip + 2);
-	if (ip[0] >> 4 != 4 || header < DP_IPV4_LEN || header > have
-	    || (ip[9] != IPPROTO_UDP && ip[9] != IPPROTO_ICMP))
-		return;
-	fragment = get16(ip + 6) & 0x3fff; /* more fragments, offset */
 	p->tclass = ip[1];
 	mapped(&p->src.ip, ip + 12);
 	mapped(&p->dst.ip, ip + 16);
@@ -127,15 +121,40 @@ static void classify_ipv4(const uint8_t *f, size_t len, struct dp_packet *p)
 		note(p, DP_REASON_L2_SHORT);
 	if (!ipv4_options_sound(ip + DP_IPV4_LEN, header - DP_IPV4_LEN))
 		note(p, DP_REASON_IP_OPTIONS);
-	if (ip[9] == IPPROTO_ICMP) {
-		if (!fragment && p->reason == DP_REASON_N)
-			classify_icmp(f, p->l3_off + header, p->l3_off + total, true, p);
+}
+
+/* What is no UDP, or a fragment. */
+static COLD void classify_ipv4_rest(const uint8_t *f, size_t have, size_t header, size_t total,
+				    struct dp_packet *p)
+{
+	const uint8_t *ip = f + p->l3_off;
+	bool fragment = get16(ip + 6) & 0x3fff; /* more fragments, offset */
+
+	if (ip[9] != IPPROTO_UDP && (ip[9] != IPPROTO_ICMP || fragment))
 		return;
-	}
-	if (fragment) {
+	read_ipv4(ip, have, header, total, p);
+	if (fragment)
 		classify_fragment(p->l3_off + header, p);
+	else
+		classify_icmp(f, p->l3_off + header, p->l3_off + total, true, p);
+}
+
+static void classify_ipv4(const uint8_t *f, size_t len, struct dp_packet *p)
+{
+	const uint8_t *ip = f + p->l3_off;
+	size_t have = len - p->l3_off, header, total;
+
+	if (have < DP_IPV4_LEN)
+		return;
+	header = (size_t)(ip[0] & 15) * 4;
+	total = get16(ip + 2);
+	if (ip[0] >> 4 != 4 || header < DP_IPV4_LEN || header > have)
+		return;
+	if (ip[9] != IPPROTO_UDP || (get16(ip + 6) & 0x3fff)) {
+		classify_ipv4_rest(f, have, header, total, p);
 		return;
 	}
+	read_ipv4(ip, have, header, total, p);
 	/* A frame may be padded (RFC 894), and a bad total length must not hide who it is for. */
 	if (p->reason != DP_REASON_N || total > have)
 		total = have;
@@ -219,24 +238,24 @@ static void classify_ipv6(const uint8_t *f, size_t len, struct dp_packet *p)
 		classify_udp(f, p->l3_off + end.at, p->l3_off + in_frame, p);
 	else if (end.protocol == IPPROTO_FRAGMENT)
 		classify_fragment(p->l3_off + end.at, p);
-	else if (p->reason == DP_REASON_N)
+	else
 		classify_icmp(f, p->l3_off + end.at, p->l3_off + in_frame, false, p);
 }
 
-/* VLAN 0 is a priority and no VLAN (IEEE 802.1Q 6.9): as if there were no tag. */
-static void classify_tagged(const uint8_t *f, size_t len, struct dp_packet *p)
+/* VLAN 0 is a priority and no VLAN (IEEE 802.1Q 6.9): as if there were no tag. Returns the type of
+ * what follows the tag, or the tag's own. */
+static COLD uint16_t see_through_tag(const uint8_t *f, size_t len, struct dp_packet *p)
 {
 	if (len < DP_ETHER_LEN + DP_VLAN_LEN || (get16(f + 14) & 0xfff) != 0)
-		return;
+		return DP_ETHER_VLAN;
 	p->l3_off = DP_ETHER_LEN + DP_VLAN_LEN;
-	if (get16(f + 16) == DP_ETHER_IPV4)
-		classify_ipv4(f, len, p);
-	else if (get16(f + 16) == DP_ETHER_IPV6)
-		classify_ipv6(f, len, p);
+	return get16(f + 16);
 }
 
 void dp_classify(const uint8_t *f, size_t len, struct dp_packet *p)
 {
+	uint16_t type;
+
 	memset(p, 0, sizeof(*p));
 	p->kind = DP_PACKET_OTHER;
 	p->reason = DP_REASON_N;
@@ -244,10 +263,12 @@ void dp_classify(const uint8_t *f, size_t len, struct dp_packet *p)
 		return;
 	p->multicast = f[0] & 1;
 	p->l3_off = DP_ETHER_LEN;
-	switch (get16(f + 12)) {
+	type = get16(f + 12);
+	if (type == DP_ETHER_VLAN)
+		type = see_through_tag(f, len, p);
+	switch (type) {
 	case DP_ETHER_IPV4: classify_ipv4(f, len, p); break;
 	case DP_ETHER_IPV6: classify_ipv6(f, len, p); break;
-	case DP_ETHER_VLAN: classify_tagged(f, len, p); break;
 	default: break;
 	}
 }

@@ -199,19 +199,14 @@ uint16_t dp_rewrite_headers(struct dp_frame *f, const struct dp_payload *pl,
 	return DP_ETHER_IPV6;
 }
 
-void dp_rewrite_ether(struct dp_frame *f, const uint8_t *dst, const uint8_t *src, uint16_t vlan,
+void dp_rewrite_ether(struct dp_frame *f, const uint8_t *dst, const uint8_t *src,
 		      uint16_t ethertype)
 {
-	uint32_t len = DP_ETHER_LEN + (vlan ? DP_VLAN_LEN : 0);
-	uint8_t *e = f->buf + f->off - len;
+	uint8_t *e = f->buf + f->off - DP_ETHER_LEN;
 
 	memcpy(e, dst, 6);
 	memcpy(e + 6, src, 6);
-	if (vlan) {
-		put16(e + 12, DP_ETHER_VLAN);
-		put16(e + 14, vlan);
-	}
-	put16(e + len - 2, ethertype);
-	f->off -= len;
-	f->len += len;
+	put16(e + 12, ethertype);
+	f->off -= DP_ETHER_LEN;
+	f->len += DP_ETHER_LEN;
 }

@@ -68,6 +68,6 @@ static inline uint32_t dp_rewrite_ip_len(const struct sip_ip *to, uint32_t paylo
 	return (dp_ip_is_v4(to) ? DP_IPV4_LEN : DP_IPV6_LEN) + DP_UDP_LEN + payload_len;
 }
 
-/** Put an Ethernet header in front, with an 802.1Q tag unless vlan is 0. */
-void dp_rewrite_ether(struct dp_frame *f, const uint8_t *dst, const uint8_t *src, uint16_t vlan,
+/** Put an Ethernet header in front. */
+void dp_rewrite_ether(struct dp_frame *f, const uint8_t *dst, const uint8_t *src,
 		      uint16_t ethertype);

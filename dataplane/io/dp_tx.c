@@ -91,6 +91,14 @@ static void wire_put(struct dp_tx *t, unsigned int port, struct rte_mbuf *m)
 		queue_flush(t, q, port, false);
 }
 
+static bool tag_put(struct rte_mbuf *m, uint16_t vlan)
+{
+	if (m->data_len < DP_ETHER_LEN || !rte_pktmbuf_prepend(m, DP_VLAN_LEN))
+		return false;
+	dp_vlan_put(rte_pktmbuf_mtod(m, uint8_t *), vlan);
+	return true;
+}
+
 /* Puts the Ethernet header in front of an IP packet and queues it. */
 static void ether_put(struct dp_tx *t, struct rte_mbuf *m, const struct dp_net_neigh *neigh)
 {
@@ -98,8 +106,10 @@ static void ether_put(struct dp_tx *t, struct rte_mbuf *m, const struct dp_net_n
 	uint16_t type = f.buf[f.off] >> 4 == 4 ? DP_ETHER_IPV4 : DP_ETHER_IPV6;
 	const struct dp_port *port = &t->ports[neigh->port];
 
-	dp_rewrite_ether(&f, neigh->mac, port->dev.mac, port->vlan, type);
+	dp_rewrite_ether(&f, neigh->mac, port->dev.mac, type);
 	frame_put(m, &f);
+	if (port->vlan)
+		tag_put(m, port->vlan); /* DP_HEADERS_MAX has room for it */
 	if (dp_used_touch(&t->used, neigh, t->now_us))
 		send_event(t, DP_EVENT_NEIGH_USED, neigh->port, &neigh->ip);
 	wire_put(t, neigh->port, m);
@@ -171,14 +181,6 @@ void dp_tx_kernel(struct dp_tx *t, unsigned int port, struct rte_mbuf *m)
 	q->m[q->n++] = m;
 	if (q->n == DP_TX_BURST)
 		queue_flush(t, q, port, true);
-}
-
-static bool tag_put(struct rte_mbuf *m, uint16_t vlan)
-{
-	if (m->data_len < DP_ETHER_LEN || !rte_pktmbuf_prepend(m, DP_VLAN_LEN))
-		return false;
-	dp_vlan_put(rte_pktmbuf_mtod(m, uint8_t *), vlan);
-	return true;
 }
 
 void dp_tx_wire(struct dp_tx *t, unsigned int port, struct rte_mbuf *m)

@@ -341,7 +341,7 @@ Test(rewrite, ether_header_goes_in_front)
 	uint8_t buf[64];
 	struct dp_frame f = { buf, sizeof(buf), 20, 10 };
 
-	dp_rewrite_ether(&f, want, want + 6, 0, DP_ETHER_IPV6);
+	dp_rewrite_ether(&f, want, want + 6, DP_ETHER_IPV6);
 	cr_expect_eq(f.off, 6);
 	cr_expect_eq(f.len, 24);
 	cr_expect_eq(memcmp(buf + 6, want, sizeof(want)), 0);

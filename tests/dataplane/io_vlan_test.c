@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dataplane/io/dp_rewrite.h"
 #include "tests/dataplane/io_frame.h"
 #include "tests/leaks.h"
 
@@ -95,19 +94,6 @@ Test(vlan, tag_off_and_on)
 	cr_expect_eq(memcmp(f + 4, plain, sizeof(plain)), 0);
 	dp_vlan_put(f, 300);
 	cr_expect_eq(memcmp(f, tagged, sizeof(tagged)), 0);
-}
-
-Test(vlan, header_with_a_tag)
-{
-	static const uint8_t want[] = { 1, 1, 1, 1,    1, 1, 2,  2,    2,
-					2, 2, 2, 0x81, 0, 1, 44, 0x86, 0xdd };
-	uint8_t buf[40] = { 0 };
-	struct dp_frame f = { buf, sizeof(buf), 30, 10 };
-
-	dp_rewrite_ether(&f, want, want + 6, 300, DP_ETHER_IPV6);
-	cr_expect_eq(f.off, 12);
-	cr_expect_eq(f.len, 28);
-	cr_expect_eq(memcmp(buf + 12, want, sizeof(want)), 0);
 }
 
 /* A tag that is a priority only is none (802.1Q 6.9); any other is a VLAN, and the kernel's. */

@@ -84,7 +84,7 @@ static void rewrite(const uint8_t *orders, const uint8_t *frame, size_t size,
 		assert(DP_HEADERS_MAX + (uint32_t)len > f.size);
 		return;
 	}
-	dp_rewrite_ether(&f, mac, mac, 0, dp_rewrite_headers(&f, &pl, &h));
+	dp_rewrite_ether(&f, mac, mac, dp_rewrite_headers(&f, &pl, &h));
 	check_packet(&f, &h, sound, want, (size_t)len);
 }
 
