@@ -162,6 +162,7 @@ enum dp_event_type {
 				  branch's tag */
 	DP_EVENT_ALIVE, /* `member`, suspect or down, answered a request; value: its status code */
 	DP_EVENT_LINK,  /* port `port` went up (value 1) or down (0) */
+	DP_EVENT_CLAIM, /* another host on `port` claims `ip`, which is ours; id: its MAC */
 	DP_EVENT_TRIAL, /* the trial `id` (dp_trial) on `member` has ended; value: status << 8 |
 			   method, status 0: unanswered */
 };

@@ -40,19 +40,39 @@ uint64_t ctl_worker_silent_ms(const struct dp_region *r, unsigned int worker)
 	return now > last ? (now - last) / 1000000 : 0;
 }
 
+static const char *port_name(const struct ctl_watch *w, uint32_t port)
+{
+	const struct dp_boot *b = &w->p.region->boot;
+
+	return port < b->n_ports ? b->ports[port].name : "unknown";
+}
+
 static void say_link(struct ctl_watch *w, const struct dp_event *ev)
 {
-	const char *name = ev->port < w->p.region->boot.n_ports
-				   ? w->p.region->boot.ports[ev->port].name
-				   : "unknown";
 	char evidence[96];
 	struct ctl_event e = { .from = ev->value ? "down" : "up",
 			       .to = ev->value ? "up" : "down",
 			       .cause = ev->value ? "port-up" : "port-down",
 			       .evidence = evidence };
 
-	snprintf(evidence, sizeof(evidence), "port %.*s %s", DP_NAME_SIZE, name,
+	snprintf(evidence, sizeof(evidence), "port %.*s %s", DP_NAME_SIZE, port_name(w, ev->port),
 		 ev->value ? "has a link" : "has lost its link");
+	ctl_history_add(w->p.history, &e);
+}
+
+/* RFC 5227 2.4: two hosts with one address; the kernel defends ours. */
+static void say_claim(struct ctl_watch *w, const struct dp_event *ev, const struct sip_ip *ip)
+{
+	char evidence[160], text[46];
+	const uint8_t *mac = (const uint8_t *)&ev->id;
+	struct ctl_event e = {
+		.from = "ours", .to = "claimed", .cause = "duplicate-address", .evidence = evidence
+	};
+
+	dp_ip_format(ip, text);
+	snprintf(evidence, sizeof(evidence),
+		 "port %.*s: %s is also claimed by %02x:%02x:%02x:%02x:%02x:%02x", DP_NAME_SIZE,
+		 port_name(w, ev->port), text, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 	ctl_history_add(w->p.history, &e);
 }
 
@@ -65,6 +85,7 @@ static void dispatch(struct ctl_watch *w, const struct dp_event *ev)
 	case DP_EVENT_NEIGH_MISS: ctl_mirror_miss(w->p.mirror, ev->port, &ip); break;
 	case DP_EVENT_NEIGH_USED: ctl_mirror_used(w->p.mirror, ev->port, &ip); break;
 	case DP_EVENT_LINK: say_link(w, ev); break;
+	case DP_EVENT_CLAIM: say_claim(w, ev, &ip); break;
 	case DP_EVENT_NONE: break;
 	default: ctl_pairs_dataplane_event(w->p.pairs, ev); break;
 	}

@@ -91,6 +91,11 @@ static void wire_put(struct dp_tx *t, unsigned int port, struct rte_mbuf *m)
 		queue_flush(t, q, port, false);
 }
 
+static const struct dp_net_port *port_of(const struct dp_net *net, unsigned int port)
+{
+	return (const struct dp_net_port *)(const void *)((const uint8_t *)net + net->ports) + port;
+}
+
 static bool tag_put(struct rte_mbuf *m, uint16_t vlan)
 {
 	if (m->data_len < DP_ETHER_LEN || !rte_pktmbuf_prepend(m, DP_VLAN_LEN))
@@ -104,12 +109,13 @@ static void ether_put(struct dp_tx *t, struct rte_mbuf *m, const struct dp_net_n
 {
 	struct dp_frame f = frame_of(m);
 	uint16_t type = f.buf[f.off] >> 4 == 4 ? DP_ETHER_IPV4 : DP_ETHER_IPV6;
-	const struct dp_port *port = &t->ports[neigh->port];
+	uint16_t vlan = t->ports[neigh->port].vlan;
 
-	dp_rewrite_ether(&f, neigh->mac, port->dev.mac, type);
+	/* The kernel's MAC: it is what the kernel tells our neighbours. */
+	dp_rewrite_ether(&f, neigh->mac, port_of(t->net, neigh->port)->mac, type);
 	frame_put(m, &f);
-	if (port->vlan)
-		tag_put(m, port->vlan); /* DP_HEADERS_MAX has room for it */
+	if (vlan)
+		tag_put(m, vlan); /* DP_HEADERS_MAX has room for it */
 	if (dp_used_touch(&t->used, neigh, t->now_us))
 		send_event(t, DP_EVENT_NEIGH_USED, neigh->port, &neigh->ip);
 	wire_put(t, neigh->port, m);
@@ -199,13 +205,25 @@ void dp_tx_wire(struct dp_tx *t, unsigned int port, struct rte_mbuf *m)
 		wire_put(t, port, m);
 }
 
+void dp_tx_frame(struct dp_tx *t, unsigned int port, const uint8_t *frame, size_t len)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(t->pools.packets);
+
+	if (!m) {
+		t->count->reason[DP_REASON_NO_MBUF]++;
+		return;
+	}
+	memcpy(rte_pktmbuf_append(m, (uint16_t)len), frame, len);
+	dp_tx_wire(t, port, m);
+}
+
 /* Route and neighbour of a destination. Returns DP_REASON_N or why there is none. */
 static enum dp_reason find_hop(const struct dp_tx *t, const struct sip_ip *to, struct hop *h)
 {
 	static const struct sip_ip on_link;
 	const struct dp_net_route *r = t->net ? dp_net_route(t->net, to) : NULL;
 
-	if (!r || r->unreachable || r->port >= t->n_ports)
+	if (!r || r->unreachable || r->port >= t->n_ports || r->port >= t->net->n_ports)
 		return DP_REASON_NO_ROUTE;
 	h->ip = dp_ip_equal(&r->gateway, &on_link) ? *to : r->gateway;
 	h->port = r->port;
@@ -218,12 +236,12 @@ static enum dp_reason find_hop(const struct dp_tx *t, const struct sip_ip *to, s
 
 static uint32_t mtu_of(const struct dp_tx *t, unsigned int port, const struct sip_ip *to)
 {
-	const struct dp_net_port *np = (const void *)((const uint8_t *)t->net + t->net->ports);
+	const struct dp_net_port *np = port_of(t->net, port);
 	uint32_t mtu = t->ports[port].mtu, path = dp_pmtu_get(t->pmtu, to, t->now_us);
 
 	/* An operator may have lowered it, with `ip link`. */
-	if (port < t->net->n_ports && np[port].mtu && np[port].mtu < t->ports[port].exception_mtu)
-		mtu = np[port].mtu;
+	if (np->mtu && np->mtu < t->ports[port].exception_mtu)
+		mtu = np->mtu;
 	return path < mtu ? path : mtu;
 }
 

@@ -83,6 +83,9 @@ void dp_tx_kernel(struct dp_tx *t, unsigned int port, struct rte_mbuf *m);
 /** From the kernel to the wire, as it is but for the port's VLAN tag. */
 void dp_tx_wire(struct dp_tx *t, unsigned int port, struct rte_mbuf *m);
 
+/** A frame of our own to the wire. @param frame  Copied. */
+void dp_tx_frame(struct dp_tx *t, unsigned int port, const uint8_t *frame, size_t len);
+
 void dp_tx_drop(struct dp_tx *t, struct rte_mbuf *m, enum dp_reason reason);
 
 /** Hand everything to the devices. */

@@ -9,16 +9,18 @@
 #include <rte_ethdev.h>
 #include <rte_prefetch.h>
 
+#include "dataplane/io/dp_own.h"
 #include "dataplane/io/dp_rest.h"
 #include "dataplane/io/dp_special.h"
 #include "dataplane/io/dp_tx.h"
 #include "dataplane/io/dp_vlan.h"
 
 #define BURST        32
-#define TICK_US      10000 /* heartbeat, packets that wait for a next hop */
-#define STEER_US     1000  /* timers of requests in flight */
-#define LIMITED      4096  /* sources whose own answers are metered at a time */
-#define PREFETCH_LEN 128   /* headers and the start line */
+#define TICK_US      10000   /* heartbeat, packets that wait for a next hop */
+#define STEER_US     1000    /* timers of requests in flight */
+#define CLAIM_US     1000000 /* between two words about somebody who claims an address of ours */
+#define LIMITED      4096    /* sources whose own answers are metered at a time */
+#define PREFETCH_LEN 128     /* headers and the start line */
 
 /* A queue that this worker receives from, and the exception queue beside it. */
 struct source {
@@ -43,7 +45,9 @@ struct dp_worker {
 	uint64_t now_us;
 	uint64_t ticked_us;
 	uint64_t steered_us;
-	uint32_t links; /* as last told to control */
+	uint32_t links;    /* as last told to control */
+	uint64_t claim_us; /* when a claim was last told to control */
+	struct dp_own own; /* worker 0 announces our addresses */
 	struct dp_rest rest;
 	struct dp_special *special;
 	struct dp_packet packets[BURST];
@@ -279,6 +283,26 @@ static void classify_burst(struct dp_worker *w, struct rte_mbuf **m, uint16_t n)
 			    &w->packets[i]);
 }
 
+/* What is for no listener; among it, what others say about addresses of ours. */
+static void handle_other(struct dp_worker *w, unsigned int port, struct rte_mbuf *m)
+{
+	struct dp_claim c;
+
+	if (w->view.net && w->now_us - w->claim_us >= CLAIM_US
+	    && dp_own_claimed(w->view.net, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &c)) {
+		struct dp_event ev = { .time_ns = w->now_us * 1000,
+				       .type = DP_EVENT_CLAIM,
+				       .port = port };
+
+		memcpy(&ev.id, c.mac, sizeof(c.mac));
+		memcpy(ev.ip, c.ip.b, sizeof(ev.ip));
+		dp_event_put(&w->block->events, &ev);
+		w->count->events++;
+		w->claim_us = w->now_us;
+	}
+	dp_tx_kernel(&w->tx, port, m);
+}
+
 static void handle_burst(struct dp_worker *w, const struct source *s, struct rte_mbuf **m,
 			 uint16_t n)
 {
@@ -304,7 +328,7 @@ static void handle_burst(struct dp_worker *w, const struct source *s, struct rte
 		else if (cfg && p->kind > DP_PACKET_UDP)
 			dp_special_packet(w->special, s->port, m[i], p);
 		else
-			dp_tx_kernel(&w->tx, s->port, m[i]);
+			handle_other(w, s->port, m[i]);
 	}
 	w->count->port[s->port].rx_packets += n;
 	w->count->port[s->port].rx_bytes += bytes;
@@ -372,6 +396,13 @@ static unsigned int round_of_bursts(struct dp_worker *w)
 	return total;
 }
 
+static void announce(void *arg, unsigned int port, const uint8_t *frame, size_t len)
+{
+	struct dp_worker *w = arg;
+
+	dp_tx_frame(&w->tx, port, frame, len);
+}
+
 static void tell_links(struct dp_worker *w)
 {
 	uint32_t now = atomic_load_explicit(&w->shared->links, memory_order_relaxed);
@@ -389,6 +420,8 @@ static void tell_links(struct dp_worker *w)
 		}
 	}
 	w->links = now;
+	if (changed && w->view.net)
+		dp_own_update(&w->own, w->view.net, now, announce, w);
 }
 
 static void tick(struct dp_worker *w)
@@ -417,6 +450,8 @@ static void begin_round(struct dp_worker *w)
 	w->tx.net = w->view.net;
 	if (changed && w->view.net)
 		dp_hold_flush(w->tx.hold, w->view.net);
+	if (changed && w->view.net && w->index == 0)
+		dp_own_update(&w->own, w->view.net, w->links, announce, w);
 	if (w->view.cfg)
 		steer_begin(w->steer, w->view.cfg, w->now_us);
 	tick(w);

@@ -6,9 +6,9 @@
  *	region_driver CONFIG LINK-SOCKET
  *
  * Says on stdout what happens, a line each: "running PID INCARNATION", "failed WHY", "gone",
- * "link PORT UP", "miss PORT ADDRESS", "icmp SLOT TYPE CODE", "reason NAME COUNT". Reads commands
- *from stdin: "stats", "active PAIR SLOT", "stop" (ends the data plane), "quit" (leaves it alone).
- *Exit 0, or 1 when the data plane could not start.
+ * "link PORT UP", "miss PORT ADDRESS", "icmp SLOT TYPE CODE", "claim PORT ADDRESS MAC", "reason
+ *NAME COUNT". Reads commands from stdin: "stats", "active PAIR SLOT", "stop" (ends the data plane),
+ *"quit" (leaves it alone). Exit 0, or 1 when the data plane could not start.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -209,6 +209,11 @@ static void take_event(struct driver *d, const struct dp_event *ev)
 		text[dp_ip_format((const struct sip_ip *)ev->ip, text)] = '\0';
 		printf("miss %u %s\n", ev->port, text);
 		ctl_mirror_miss(d->mirror, ev->port, (const struct sip_ip *)ev->ip);
+		break;
+	case DP_EVENT_CLAIM:
+		text[dp_ip_format((const struct sip_ip *)ev->ip, text)] = '\0';
+		printf("claim %u %s %012" PRIx64 "\n", ev->port, text,
+		       __builtin_bswap64(ev->id) >> 16);
 		break;
 	case DP_EVENT_ICMP:
 		printf("icmp %u %u %u\n", ev->member % DP_PAIR_MEMBERS, ev->value >> 8,

@@ -387,3 +387,88 @@ def test_jumbo_frames_of_9000_bytes(lab):
     phone.sendto(sip("INVITE", CALLER4, pattern(8620), "sip:b@example.com"), (APPLIANCE4, 5060))
     assert body_of(server.recv(70000)) == pattern(8620)
     assert dp.stats()["fragmented"] == 1, dp.stats()
+
+
+def sniffer(ns, dev):
+    """All frames on an interface."""
+    s = ns.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    s.bind((dev, 3))  # ETH_P_ALL
+    s.settimeout(5)
+    return s
+
+
+def until(s, wanted):
+    """The first frame for which wanted(frame) is true."""
+    while True:
+        frame = s.recv(70000)
+        if wanted(frame):
+            return frame
+
+
+def ip6(text):
+    return socket.inet_pton(socket.AF_INET6, text)
+
+
+def test_addresses_are_announced_and_defended(lab):
+    rack = Rack(lab)
+    seen = sniffer(rack.router, "to-lb")
+    dp = Alone(lab, rack)
+    dp.drive()
+    mac, own = Wire(rack).to, socket.inet_aton(APPLIANCE4)
+    # At the start, by itself: nobody has asked.
+    until(seen, lambda f: f[12:14] == b"\x08\x06" and f[6:12] == mac and f[28:32] == own == f[38:42] and f[:6] == b"\xff" * 6)
+    until(seen, lambda f: f[12:14] == b"\x86\xdd" and f[54] == 136 and f[62:78] == ip6(APPLIANCE6) and f[58] & 0x20)
+    # Another host claims one of them: an event, and the kernel, which gets the frame, defends it.
+    other = b"\2\0\0\0\0\x77"
+    claim = b"\0\1\x08\0\6\4\0\1" + other + own + b"\0" * 6 + own
+    Wire(rack).socket.send(b"\xff" * 6 + other + b"\x08\x06" + claim)
+    assert dp.until("claim") == ["claim", "0", APPLIANCE4, other.hex()]
+    # The kernel gives the netdev another MAC: all goes on with that one.
+    new = b"\2\0\0\0\0\x99"
+    dp.ns.ip("link", "set", "net0", "address", new.hex(":"))
+    until(seen, lambda f: f[12:14] == b"\x08\x06" and f[6:12] == new and f[28:32] == own)
+    phone, server = udp(rack.callers, CALLER4), udp(rack.servers["a"], SERVER4)
+    dp.ping()
+    round_trip(phone, server, APPLIANCE4, CALLER4, 300)
+    assert new.hex(":") in rack.router.ip("neigh", "show", APPLIANCE4)
+    until(seen, lambda f: f[6:12] == new and b"INVITE" in f)
+
+
+def test_link_goes_and_comes_with_an_announcement(lab):
+    rack = Rack(lab)
+    dp = Alone(lab, rack)
+    dp.drive()
+    dp.ping()
+    assert dp.until("link") == ["link", "0", "1"]
+    rack.router.ip("link", "set", "to-lb", "down")
+    assert dp.until("link") == ["link", "0", "0"]
+    rack.router.ip("link", "set", "to-lb", "up")
+    seen = sniffer(rack.router, "to-lb")
+    until(seen, lambda f: f[12:14] == b"\x08\x06" and f[28:32] == socket.inet_aton(APPLIANCE4) and f[:6] == b"\xff" * 6)
+    assert dp.until("link") == ["link", "0", "1"]
+    dp.ping()
+
+
+def test_multicast_and_shared_macs_reach_the_kernel(lab):
+    rack = Rack(lab)
+    dp = Alone(lab, rack)
+    dp.drive()
+    wire, kernel = Wire(rack), sniffer(dp.ns, "net0")
+    vrrp = b"\0\0\x5e\0\1\7"
+    advert = struct.pack("!BBHHHBBH4s4s", 0x45, 0xC0, 28, 1, 0, 255, 112, 0, socket.inet_aton("192.0.2.2"),
+                         socket.inet_aton("224.0.0.18")) + b"\x31\7\x64\0\0\1\0\0"
+    wire.send(advert, to=b"\1\0\x5e\0\0\x12")
+    until(kernel, lambda f: f[14:].startswith(advert))
+    wire.send(b"x" * 60, ethertype=0x88B5, to=vrrp)
+    until(kernel, lambda f: f[:6] == vrrp and f[14:18] == b"xxxx")
+    # A SIP message that a VRRP router's clients send to its MAC is as good as any.
+    wire.send(udp4(CALLER4, APPLIANCE4, b"\r\n\r\n"), to=vrrp)
+    wait_for("keepalive", lambda: dp.stats().get("keepalive", 0) == 1, timeout=5)
+    # Link-local addresses are the kernel's.
+    rack.router.exec("ping", "-6", "-c", "2", "-W", "2", "-I", "to-lb", link_local(dp.ns, "net0"))
+
+
+def link_local(ns, dev):
+    for line in ns.ip("-6", "-o", "addr", "show", "dev", dev, "scope", "link").splitlines():
+        return line.split()[3].split("/")[0]
+    raise AssertionError("no link-local address")
