@@ -59,6 +59,12 @@ static json_t *worker_json(const struct ctl_daemon *d, unsigned int i)
 		{ "challenges_full", &c->challenges_full },
 		{ "neigh_held", &c->neigh_held },
 		{ "neigh_flushed", &c->neigh_flushed },
+		{ "fragments", &c->fragments },
+		{ "reassembled", &c->reassembled },
+		{ "fragmented", &c->fragmented },
+		{ "fragments_sent", &c->fragments_sent },
+		{ "icmp_errors", &c->icmp_errors },
+		{ "pmtu_lowered", &c->pmtu_lowered },
 		{ "events", &c->events },
 	};
 	uint64_t silent = ctl_worker_silent_ms(d->region, i);
