@@ -169,7 +169,8 @@ static const struct ctl_key port_keys[CTL_PORT_KEYS] = {
 	  .def_says = "the device's", .help = "Largest IP packet, in bytes." },
 	{ "vlan", &ctl_type_number, AT(ctl_port, vlan), .min = 1, .max = 4094,
 	  .def_says = "untagged",
-	  .help = "802.1Q tag of everything that this port sends and takes." },
+	  .help = "802.1Q tag of everything that this port sends and takes. Several ports may have "
+		  "one `device`, each with a VLAN of its own there." },
 	{ "addresses", &ctl_type_address,
 	  LIST(ctl_port, addresses, n_addresses, 1, CTL_MAX_ADDRESSES), .flags = CTL_REQUIRED,
 	  .help = "Own addresses, each with its subnet's prefix length." },

@@ -198,6 +198,14 @@ static const struct row port_rows[] = {
 	  ROUTES
 	  "  - { name: net1, device: \"net_af_xdp0,iface=b\", addresses: [ 203.0.113.1/24 ] }\n",
 	  "10: device: \"net_af_xdp0\" is the port's in line 6 already" },
+	{ ROUTES,
+	  ROUTES "  - { name: net1, device: \"net_af_xdp0,iface=veth-lb\", addresses: [ "
+		 "203.0.113.1/24 ] }\n",
+	  "10: device: the port in line 6 has it already, with the same VLAN" },
+	{ ROUTES,
+	  ROUTES "  - name: net1\n    device: \"net_af_xdp0,iface=veth-lb\"\n    vlan: 7\n"
+		 "    addresses: [ 203.0.113.1/24 ]\n",
+	  NULL },
 	{ "    device:", "    mtu: 1279\n    device:",
 	  "7: mtu: 1279 is too small for the port's IPv6 addresses; at least 1280 is needed" },
 	{ "via: 192.0.2.1 }", "via: 203.0.113.1 }",
