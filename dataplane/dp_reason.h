@@ -34,6 +34,7 @@
 	X(SRC_MULTICAST, "src-multicast",                                                        \
 	  "source is multicast, broadcast, unspecified or our own")                              \
 	X(SRC_PORT_ZERO, "src-port-zero", "source port is 0")                                    \
+	X(HANDOVER_FULL, "handover-full", "ring to the worker that it belongs to is full")       \
 	X(NO_SNAPSHOT, "no-snapshot", "no configuration has been published yet")                 \
 	/* Keep-alives, absorbed */                                                              \
 	X(KEEPALIVE, "keepalive",                                                                \

@@ -123,6 +123,8 @@ struct dp_boot_port {
 };
 
 enum dp_idle { DP_IDLE_ADAPTIVE, DP_IDLE_POLL };
+/** Whether a busy source's requests are spread over the workers. */
+enum dp_spread { DP_SPREAD_AUTO, DP_SPREAD_ALWAYS, DP_SPREAD_NEVER };
 enum dp_checksums { DP_CHECKSUMS_AUTO, DP_CHECKSUMS_ALWAYS, DP_CHECKSUMS_NEVER };
 
 /** What the data plane needs to start; written by control before the first hand-over, then
@@ -133,7 +135,7 @@ struct dp_boot {
 	uint8_t idle;             /* enum dp_idle */
 	uint8_t verify_checksums; /* enum dp_checksums */
 	uint8_t huge;             /* 0: use hugepages when there are enough, 1: insist, 2: never */
-	uint8_t reserved0;
+	uint8_t spread;           /* enum dp_spread */
 	uint32_t memory_mb;      /* for packet buffers without hugepages, and the least of hugepages
 				    wanted */
 	uint32_t n_mbufs;        /* per worker */
@@ -144,7 +146,8 @@ struct dp_boot {
 	uint32_t store_mb;       /* copies of open requests, per worker; 0: none are kept */
 	uint16_t rx_descriptors; /* 0: default */
 	uint16_t tx_descriptors;
-	char worker_cpus[64]; /* CPU list for workers ("2-5"), empty: not pinned */
+	uint32_t handover_ring; /* packets in each ring between two workers */
+	char worker_cpus[64];   /* CPU list for workers ("2-5"), empty: not pinned */
 	struct dp_boot_port ports[DP_MAX_PORTS];
 };
 
@@ -249,6 +252,9 @@ struct dp_worker_counters {
 	uint64_t answered;                    /* own answers sent */
 	uint64_t records_made, records_full, records_in_use;
 	uint64_t challenges_made, challenges_full;
+	uint64_t handed_requests, handed_responses; /* found to be another worker's; those of
+						       DP_REASON_HANDOVER_FULL among them */
+	uint64_t handed_in;                         /* messages got from other workers */
 	uint64_t neigh_held,
 		neigh_flushed; /* packets that waited for a next hop, and those that then went */
 	uint64_t events;

@@ -13,11 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <rte_launch.h>
+#include <rte_mbuf.h>
 
 #include "dataplane/io/dp_eal.h"
 #include "dataplane/io/dp_listen.h"
@@ -247,17 +249,43 @@ static int open_ports(struct app *a)
 	return 0;
 }
 
+static void drop_packet(void *packet)
+{
+	rte_pktmbuf_free(packet);
+}
+
 static void stop_workers(struct app *a)
 {
 	atomic_store(&a->shared.quit, true);
 	rte_eal_mp_wait_lcore();
 	while (a->n_workers)
 		dp_worker_free(a->workers[--a->n_workers]);
+	dp_handover_free(a->shared.handover, drop_packet);
+	a->shared.handover = NULL;
+}
+
+/* What several workers need to share their work. */
+static int open_handover(struct app *a)
+{
+	const struct dp_boot *boot = &a->region->boot;
+	struct dp_secret *key = &a->shared.owner_key;
+
+	if (boot->n_workers < 2)
+		return 0;
+	if (getrandom(key->b, sizeof(key->b), 0) != sizeof(key->b))
+		return dp_fail(&a->failure, "no random numbers can be had: %s", strerror(errno));
+	a->shared.handover = dp_handover_new(boot->n_workers, boot->handover_ring);
+	if (!a->shared.handover)
+		return dp_fail(&a->failure,
+			       "no memory for the rings between workers; lower `hand-over-ring:`");
+	return 0;
 }
 
 static int start_workers(struct app *a)
 {
 	dp_pmtu_init(&a->shared.pmtu);
+	if (open_handover(a) != 0)
+		return -1;
 	while (a->n_workers < a->region->boot.n_workers) {
 		struct dp_worker *w = dp_worker_new(&a->shared, a->n_workers, &a->failure);
 

@@ -19,7 +19,7 @@
 #include "dataplane/dp_cfg.h"
 
 /* Keys of each kind of mapping: the sizes of `lines`. */
-#define CTL_GLOBAL_KEYS  19
+#define CTL_GLOBAL_KEYS  21
 #define CTL_PORT_KEYS    6
 #define CTL_ROUTE_KEYS   2
 #define CTL_SERVICE_KEYS 12
@@ -186,6 +186,8 @@ struct ctl_model {
 	unsigned int workers;
 	char *worker_cpus; /* "" : not pinned */
 	enum dp_idle idle;
+	enum dp_spread spread;
+	uint32_t handover_ring;
 	enum dp_checksums verify_checksums;
 	uint8_t huge; /* as in struct dp_boot */
 	uint32_t memory_mb;

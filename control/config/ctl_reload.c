@@ -50,6 +50,8 @@ static void check_numbers(const struct ctl_model *old, const struct ctl_model *n
 	} rows[] = {
 		{ "workers", old->workers == new->workers },
 		{ "idle", old->idle == new->idle },
+		{ "spread", old->spread == new->spread },
+		{ "hand-over-ring", old->handover_ring == new->handover_ring },
 		{ "verify-checksums", old->verify_checksums == new->verify_checksums },
 		{ "hugepages", old->huge == new->huge },
 		{ "memory", old->memory_mb == new->memory_mb },

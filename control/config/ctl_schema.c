@@ -25,6 +25,12 @@ static const struct ctl_word idle_words[] = {
 	{ "poll", DP_IDLE_POLL },
 };
 
+static const struct ctl_word spread_words[] = {
+	{ "auto", DP_SPREAD_AUTO },
+	{ "always", DP_SPREAD_ALWAYS },
+	{ "never", DP_SPREAD_NEVER },
+};
+
 static const struct ctl_word checksum_words[] = {
 	{ "auto", DP_CHECKSUMS_AUTO },
 	{ "always", DP_CHECKSUMS_ALWAYS },
@@ -118,6 +124,14 @@ static const struct ctl_key global_keys[CTL_GLOBAL_KEYS] = {
 	  .def_says = "not pinned", .help = "CPUs for the workers, such as `2-5`." },
 	{ "idle", &ctl_type_word, AT(ctl_model, idle), WORDS(idle_words), .def = "adaptive",
 	  .help = "What a worker without packets does: sleep in growing steps, or poll on." },
+	{ "spread", &ctl_type_word, AT(ctl_model, spread), WORDS(spread_words), .def = "auto",
+	  .help = "Whether workers share the requests of one source, by Call-ID: when its queue "
+		  "runs "
+		  "full and others have room, always, or never." },
+	{ "hand-over-ring", &ctl_type_number, AT(ctl_model, handover_ring), .min = 64, .max = 32768,
+	  .def = "512",
+	  .help = "Packets that can wait between one worker and another; rounded up to a power of "
+		  "two." },
 	{ "verify-checksums", &ctl_type_word, AT(ctl_model, verify_checksums),
 	  WORDS(checksum_words), .def = "auto",
 	  .help = "Whether received checksums are verified in software: where the device does not, "

@@ -10,6 +10,8 @@ void ctl_boot_fill(struct dp_boot *boot, const struct ctl_model *m)
 	boot->n_ports = (uint16_t)m->n_ports;
 	boot->n_workers = (uint16_t)m->workers;
 	boot->idle = (uint8_t)m->idle;
+	boot->spread = (uint8_t)m->spread;
+	boot->handover_ring = m->handover_ring;
 	boot->verify_checksums = (uint8_t)m->verify_checksums;
 	boot->huge = m->huge;
 	boot->memory_mb = m->memory_mb;
@@ -100,6 +102,8 @@ void ctl_boot_compare(const struct dp_boot *want, const struct dp_boot *have, st
 	} rows[] = {
 		{ "workers", want->n_workers, have->n_workers },
 		{ "idle", want->idle, have->idle },
+		{ "spread", want->spread, have->spread },
+		{ "hand-over-ring", want->handover_ring, have->handover_ring },
 		{ "verify-checksums", want->verify_checksums, have->verify_checksums },
 		{ "hugepages", want->huge, have->huge },
 		{ "memory", want->memory_mb, have->memory_mb },

@@ -57,6 +57,9 @@ static json_t *worker_json(const struct ctl_daemon *d, unsigned int i)
 		{ "records_in_use", &c->records_in_use },
 		{ "challenges_made", &c->challenges_made },
 		{ "challenges_full", &c->challenges_full },
+		{ "handed_requests", &c->handed_requests },
+		{ "handed_responses", &c->handed_responses },
+		{ "handed_in", &c->handed_in },
 		{ "neigh_held", &c->neigh_held },
 		{ "neigh_flushed", &c->neigh_flushed },
 		{ "fragments", &c->fragments },
@@ -74,7 +77,8 @@ static json_t *worker_json(const struct ctl_daemon *d, unsigned int i)
 	json_object_set_new(o, "silent_ms",
 			    silent == UINT64_MAX ? json_null() : json_integer((json_int_t)silent));
 	put_ratio(o, "packets_per_burst", get(&c->packets), get(&c->bursts));
-	put_ratio(o, "cycles_per_packet", get(&c->busy_cycles), get(&c->packets));
+	put_ratio(o, "cycles_per_packet", get(&c->busy_cycles),
+		  get(&c->packets) + get(&c->handed_in));
 	put(o, "tsc_hz", b->tsc_hz);
 	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++)
 		put(o, rows[r].name, get(rows[r].counter));

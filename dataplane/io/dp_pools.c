@@ -26,7 +26,8 @@ static uint32_t packets_needed(const struct dp_boot *b)
 {
 	uint32_t queue = at_least(b->rx_descriptors, RING_MOST)
 			 + 2 * at_least(b->tx_descriptors, RING_MOST) + EXCEPTION_RINGS;
-	uint32_t n = b->n_workers * (b->n_ports * queue + 2 * CACHE + WAITING + FRAGMENTS);
+	uint32_t rings = (b->n_workers - 1u) * b->handover_ring; /* to all others */
+	uint32_t n = b->n_workers * (b->n_ports * queue + 2 * CACHE + WAITING + FRAGMENTS + rings);
 
 	return at_least(n, b->n_workers * b->n_mbufs);
 }

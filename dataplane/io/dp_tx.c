@@ -147,11 +147,11 @@ int dp_tx_init(struct dp_tx *t, const struct dp_tx_params *p)
 		uint16_t q = (uint16_t)(p->worker % port->dev.n_queues);
 		bool shared = port->dev.n_queues < p->n_workers;
 
-		t->port[i] =
-			(struct dp_tx_queue){ .dev = port->dev.id,
-					      .queue = q,
-					      .lock = shared ? &p->locks[port->device][q] : NULL };
-		t->kernel[i] = (struct dp_tx_queue){ .dev = port->exception.id, .queue = q };
+		rte_spinlock_t *lock = shared ? &p->locks[port->device][q] : NULL;
+
+		t->port[i] = (struct dp_tx_queue){ .dev = port->dev.id, .queue = q, .lock = lock };
+		t->kernel[i] =
+			(struct dp_tx_queue){ .dev = port->exception.id, .queue = q, .lock = lock };
 	}
 	t->hold = dp_hold_new(&ops);
 	return t->hold ? 0 : -ENOMEM;

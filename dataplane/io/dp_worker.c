@@ -11,6 +11,7 @@
 
 #include "dataplane/io/dp_own.h"
 #include "dataplane/io/dp_rest.h"
+#include "dataplane/io/dp_share.h"
 #include "dataplane/io/dp_special.h"
 #include "dataplane/io/dp_tx.h"
 #include "dataplane/io/dp_vlan.h"
@@ -50,6 +51,7 @@ struct dp_worker {
 	struct dp_own own; /* worker 0 announces our addresses */
 	struct dp_rest rest;
 	struct dp_special *special;
+	struct dp_share share;
 	struct dp_packet packets[BURST];
 	struct steer_verdict verdict;
 	struct dp_tx tx;
@@ -109,6 +111,8 @@ static int make_steer(struct dp_worker *w)
 	struct dp_region *r = w->shared->region;
 	struct steer_params p = {
 		.worker = (uint16_t)w->index,
+		.n_workers = r->boot.n_workers,
+		.owner_key = w->shared->owner_key,
 		.n_records = r->boot.n_records,
 		.n_challenges = r->boot.n_challenges,
 		.n_limits = LIMITED,
@@ -171,6 +175,8 @@ struct dp_worker *dp_worker_new(struct dp_shared *shared, unsigned int index, st
 		w->count = &tx.block->counters;
 		w->index = index;
 		w->verify = shared->region->boot.verify_checksums;
+		dp_share_init(&w->share, shared->handover, index, shared->region->boot.spread,
+			      w->count);
 		find_sources(w);
 		find_rest(w);
 	}
@@ -229,9 +235,16 @@ static enum dp_reason judge(const struct dp_worker *w, const struct rte_mbuf *m,
 	return judge_sums(w, m, p);
 }
 
+/* Its checksums are right: whoever gets it from us need not look again. */
+static void mark_judged(struct rte_mbuf *m)
+{
+	m->ol_flags &= ~(RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK);
+	m->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+}
+
 /* A datagram for a listener. */
 static void handle_sip(struct dp_worker *w, struct rte_mbuf *m, const struct dp_packet *p,
-		       const struct dp_listener *l)
+		       const struct dp_listener *l, unsigned int port, uint8_t spread)
 {
 	struct steer_verdict *v = &w->verdict;
 	enum dp_reason reason = judge(w, m, p);
@@ -241,6 +254,7 @@ static void handle_sip(struct dp_worker *w, struct rte_mbuf *m, const struct dp_
 		.src = p->src,
 		.dst = p->dst,
 		.listener = l,
+		.spread = spread,
 		.dst_multicast = p->multicast,
 	};
 
@@ -252,6 +266,10 @@ static void handle_sip(struct dp_worker *w, struct rte_mbuf *m, const struct dp_
 	switch (v->action) {
 	case STEER_FORWARD: dp_tx_forward(&w->tx, m, p, v); break;
 	case STEER_ANSWER: dp_tx_answer(&w->tx, m, p, v); break;
+	case STEER_HAND_OVER:
+		mark_judged(m);
+		dp_share_put(&w->share, v->owner, m, port, &p->src, spread, w->now_us);
+		break;
 	default: rte_pktmbuf_free(m); break; /* steer has counted why */
 	}
 }
@@ -267,7 +285,7 @@ static void handle_whole(void *arg, unsigned int port, struct rte_mbuf *m)
 	if (p.kind == DP_PACKET_UDP)
 		l = dp_cfg_listener_at(w->view.cfg, &p.dst);
 	if (l)
-		handle_sip(w, m, &p, l);
+		handle_sip(w, m, &p, l, port, dp_share_spread(&w->share, &p.src, w->now_us));
 	else
 		dp_tx_kernel(&w->tx, port, m);
 }
@@ -303,6 +321,30 @@ static void handle_other(struct dp_worker *w, unsigned int port, struct rte_mbuf
 	dp_tx_kernel(&w->tx, port, m);
 }
 
+/* Fragments of one datagram meet at one worker. */
+static void handle_special(struct dp_worker *w, unsigned int port, struct rte_mbuf *m,
+			   const struct dp_packet *p)
+{
+	unsigned int n = w->shared->region->boot.n_workers;
+	unsigned int owner = w->index;
+
+	if (n > 1 && p->kind == DP_PACKET_FRAGMENT)
+		owner = dp_special_owner(m, p, n);
+	if (owner != w->index)
+		dp_share_put(&w->share, owner, m, port, &p->src, STEER_SPREAD_NONE, w->now_us);
+	else
+		dp_special_packet(w->special, port, m, p);
+}
+
+/* What was decided here leaves before what others have yet to decide. */
+static void send_mail(struct dp_worker *w)
+{
+	if (!w->share.mail.waiting)
+		return;
+	dp_tx_flush(&w->tx);
+	dp_mail_send(&w->share.mail);
+}
+
 static void handle_burst(struct dp_worker *w, const struct source *s, struct rte_mbuf **m,
 			 uint16_t n)
 {
@@ -324,14 +366,47 @@ static void handle_burst(struct dp_worker *w, const struct source *s, struct rte
 		if (cfg && p->kind == DP_PACKET_UDP)
 			l = dp_cfg_listener_at(cfg, &p->dst);
 		if (l)
-			handle_sip(w, m[i], p, l);
+			handle_sip(w, m[i], p, l, s->port,
+				   dp_share_spread(&w->share, &p->src, w->now_us));
 		else if (cfg && p->kind > DP_PACKET_UDP)
-			dp_special_packet(w->special, s->port, m[i], p);
+			handle_special(w, s->port, m[i], p);
 		else
 			handle_other(w, s->port, m[i]);
 	}
 	w->count->port[s->port].rx_packets += n;
 	w->count->port[s->port].rx_bytes += bytes;
+	if (w->share.watches)
+		dp_hot_burst(&w->share.hot, n == BURST, dp_hot_bucket(&w->packets[0].src));
+	send_mail(w);
+}
+
+/* What other workers received and found to be ours. */
+static unsigned int handle_mail(struct dp_worker *w, struct rte_mbuf **m)
+{
+	uint16_t n = (uint16_t)dp_share_take(&w->share, m, BURST);
+	const struct dp_cfg *cfg = w->view.cfg;
+
+	if (!n)
+		return 0;
+	classify_burst(w, m, n);
+	if (cfg)
+		steer_begin(w->steer, cfg, w->now_us);
+	for (uint16_t i = 0; i < n; i++) {
+		const struct dp_packet *p = &w->packets[i];
+		const struct dp_listener *l = NULL;
+		unsigned int port = dp_share_port(m[i]);
+
+		if (cfg && p->kind == DP_PACKET_UDP)
+			l = dp_cfg_listener_at(cfg, &p->dst);
+		if (l)
+			handle_sip(w, m[i], p, l, port, STEER_SPREAD_NONE);
+		else if (cfg && p->kind > DP_PACKET_UDP)
+			dp_special_packet(w->special, port, m[i], p);
+		else
+			dp_tx_kernel(&w->tx, port, m[i]);
+	}
+	send_mail(w);
+	return n;
 }
 
 /* Frames of a device that several ports share, or one with a VLAN: each goes to its port without
@@ -393,7 +468,7 @@ static unsigned int round_of_bursts(struct dp_worker *w)
 		w->count->port[s->port].from_kernel += k;
 		total += n + k;
 	}
-	return total;
+	return total + handle_mail(w, m);
 }
 
 static void announce(void *arg, unsigned int port, const uint8_t *frame, size_t len)
@@ -438,6 +513,7 @@ static void tick(struct dp_worker *w)
 	dp_special_tick(w->special, w->now_us);
 	if (w->index == 0)
 		tell_links(w);
+	dp_share_window(&w->share, w->now_us);
 }
 
 /* The clock, and what depends on the snapshot. Nothing of an older one is in use here. */

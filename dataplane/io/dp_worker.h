@@ -6,8 +6,10 @@
 
 #include <rte_spinlock.h>
 
+#include "dataplane/dp_cfg.h"
 #include "dataplane/dp_region.h"
 #include "dataplane/io/dp_failure.h"
+#include "dataplane/io/dp_handover.h"
 #include "dataplane/io/dp_pmtu.h"
 #include "dataplane/io/dp_pools.h"
 #include "dataplane/io/dp_port.h"
@@ -21,6 +23,8 @@ struct dp_shared {
 	struct dp_pools pools;
 	/* workers: lock-free for readers */
 	struct dp_pmtu pmtu;
+	struct dp_handover *handover; /* NULL: there is one worker */
+	struct dp_secret owner_key;   /* see steer_owner_of_call() */
 	/* workers: for queues that several of them send on */
 	rte_spinlock_t locks[DP_MAX_PORTS][DP_MAX_WORKERS];
 	/* main: wo, workers: ro, both relaxed: nothing else is read after them */

@@ -220,17 +220,17 @@ static void sip(struct steer_ctx *c, enum sip_result result)
 	if (result == SIP_ERR_NOT_SIP) {
 		steer_drop(c, DP_REASON_SIP_NOT_SIP, "neither a request nor a status line");
 	} else if (!c->m->is_request && result != SIP_ERR_TOO_LARGE) {
-		n->sip_responses++;
 		if (result == SIP_OK)
 			steer_response(c);
 		else
 			steer_drop(c, DP_REASON_SIP_MALFORMED, sip_result_name(result));
+		n->sip_responses += c->v->action != STEER_HAND_OVER;
 	} else {
-		n->sip_requests++;
-		if (result == SIP_OK)
-			steer_request(c);
-		else
+		if (result != SIP_OK)
 			steer_answer_malformed(c, result);
+		else if (c->in->spread == STEER_SPREAD_NONE || !steer_hands_on(c))
+			steer_request(c);
+		n->sip_requests += c->v->action != STEER_HAND_OVER;
 	}
 }
 

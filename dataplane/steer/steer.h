@@ -26,8 +26,10 @@ struct steer_send {
 };
 
 struct steer_params {
-	uint16_t worker;    /* owner number that goes into branches */
-	uint32_t n_records; /* transaction records; 0: none are made (explain) */
+	uint16_t worker;            /* owner number that goes into branches */
+	uint16_t n_workers;         /* of this data plane; 0 or 1: nothing is handed over */
+	struct dp_secret owner_key; /* the same for all workers: see steer_owner_of_call() */
+	uint32_t n_records;         /* transaction records; 0: none are made (explain) */
 	uint32_t n_challenges;
 	uint32_t n_limits; /* sources whose own answers are metered at a time */
 	uint32_t record_hold_ms;
@@ -50,6 +52,13 @@ struct steer_params {
 struct steer *steer_new(const struct steer_params *p);
 void steer_free(struct steer *s);
 
+/** Which requests of a source may belong to another worker: see steer_owner.h. */
+enum steer_spread {
+	STEER_SPREAD_NONE, /* none: what this worker receives is its own */
+	STEER_SPREAD_LATE, /* what ends an INVITE that came while the source was hot */
+	STEER_SPREAD_ALL,  /* all that this worker has no record of */
+};
+
 /** A datagram as classify saw it. */
 struct steer_in {
 	const uint8_t *buf; /* UDP payload; borrowed until the verdict has been carried out */
@@ -57,13 +66,15 @@ struct steer_in {
 	struct dp_endpoint src;
 	struct dp_endpoint dst;
 	const struct dp_listener *listener; /* that dst names, of the snapshot in use */
+	uint8_t spread;                     /* enum steer_spread */
 	bool dst_multicast; /* IP or Ethernet destination was multicast or broadcast */
 };
 
 enum steer_action {
-	STEER_DROP,    /* `reason` says why; steer has counted it */
-	STEER_FORWARD, /* apply `edits` to the datagram, send it from `from` to `to` */
-	STEER_ANSWER,  /* send `answer` from `from` to `to` */
+	STEER_DROP,      /* `reason` says why; steer has counted it */
+	STEER_FORWARD,   /* apply `edits` to the datagram, send it from `from` to `to` */
+	STEER_ANSWER,    /* send `answer` from `from` to `to` */
+	STEER_HAND_OVER, /* give the datagram as it is to worker `owner`, which decides */
 };
 
 #define STEER_TEXT_SIZE   2048
@@ -73,6 +84,7 @@ struct steer_verdict {
 	uint8_t action; /* enum steer_action */
 	uint8_t reason; /* enum dp_reason, with STEER_DROP; with STEER_ANSWER DP_REASON_N or why the
 			   request failed */
+	uint8_t owner;  /* with STEER_HAND_OVER */
 	uint16_t status; /* with STEER_ANSWER: the status code, 0 for STUN */
 	uint32_t member; /* member number that a request goes to or came from, UINT32_MAX: none */
 	const char *why; /* static text for explain: the rule that decided */

@@ -177,6 +177,12 @@ static inline uint64_t steer_word(const struct steer *s, uint16_t pair)
 	return atomic_load_explicit(&s->p.pair_words[pair], memory_order_acquire);
 }
 
+/* steer_owner.c */
+/** The verdict that gives the message to another worker. */
+void steer_hand_over(struct steer_ctx *c, unsigned int owner, const char *why);
+/** Whether a request of a spread source belongs to another worker: the verdict is then complete. */
+bool steer_hands_on(struct steer_ctx *c);
+
 /* steer_own.c: what is ours */
 
 /** The listener that a URI's or Via's host and port name, or NULL. port 0: the default one. */

@@ -10,6 +10,7 @@
  * on record.
  */
 #include "dataplane/steer/steer_flight.h"
+#include "dataplane/steer/steer_owner.h"
 
 #include <errno.h>
 #include <string.h>
@@ -53,6 +54,15 @@ static bool read_own_via(struct steer_ctx *c, struct steer_resp *r)
 		return false;
 	}
 	return true;
+}
+
+static bool has_next_via(const struct steer_ctx *c)
+{
+	struct sip_via_iter it;
+	struct sip_via via;
+
+	steer_lower_vias(&it, c->m);
+	return sip_via_iter_next(&it, &via) > 0;
 }
 
 static bool read_next_via(struct steer_ctx *c, struct steer_resp *r)
@@ -282,6 +292,22 @@ static int map_503(struct steer_ctx *c, const struct steer_resp *r)
 			     sizeof(line) - 1);
 }
 
+/* A response to a CANCEL of our own: of one that is begun here, absorbed; from a member, and with
+ * no Via but ours to prove it by, for the worker that began it. */
+static bool is_of_own_cancel(struct steer_ctx *c, const struct steer_resp *r)
+{
+	if (steer_fork_is_cancelled(c, &r->branch)) {
+		steer_drop(c, DP_REASON_RESP_ABSORBED, "to a CANCEL of our own");
+		c->s->p.counters->absorbed_responses++;
+		return true;
+	}
+	if (!steer_owner_is_other(r->branch.owner, c->s->p.worker, c->s->p.n_workers)
+	    || !dp_cfg_source(c->cfg, &c->in->src.ip, c->in->src.port) || has_next_via(c))
+		return false;
+	steer_hand_over(c, r->branch.owner, "to a CANCEL of another worker's");
+	return true;
+}
+
 void steer_response(struct steer_ctx *c)
 {
 	struct steer_resp r = { .member = STEER_NO_MEMBER };
@@ -289,13 +315,15 @@ void steer_response(struct steer_ctx *c)
 
 	if (!read_own_via(c, &r))
 		return;
-	if (c->m->method == SIP_METHOD_CANCEL && steer_fork_is_cancelled(c, &r.branch)) {
-		steer_drop(c, DP_REASON_RESP_ABSORBED, "to a CANCEL of our own");
-		c->s->p.counters->absorbed_responses++;
+	if (c->m->method == SIP_METHOD_CANCEL && is_of_own_cancel(c, &r))
 		return;
-	}
 	if (!read_next_via(c, &r) || !check_tag(c, &r))
 		return;
+	/* Once it is proven, so that nobody loads a worker of his choice with forgeries. */
+	if (steer_owner_is_other(r.branch.owner, c->s->p.worker, c->s->p.n_workers)) {
+		steer_hand_over(c, r.branch.owner, "our branch names another worker");
+		return;
+	}
 	/* The record of a branch that another worker owns is there. */
 	if (c->s->records && !r.branch.outward
 	    && (r.branch.owner == c->s->p.worker || r.branch.owner == STEER_NO_OWNER))

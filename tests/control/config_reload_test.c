@@ -21,6 +21,8 @@ static const struct {
 	  "back\n" },
 	{ "workers: 1", "worker-cpus: 3", "test.yaml:4: worker-cpus: cannot" },
 	{ "workers: 1", "idle: poll", "test.yaml:4: idle: cannot" },
+	{ "workers: 1", "spread: always", "test.yaml:4: spread: cannot" },
+	{ "workers: 1", "hand-over-ring: 64", "test.yaml:4: hand-over-ring: cannot" },
 	{ "workers: 1", "verify-checksums: always", "test.yaml:4: verify-checksums: cannot" },
 	{ "workers: 1", "hugepages: never", "test.yaml:4: hugepages: cannot" },
 	{ "workers: 1", "memory: 1G", "test.yaml:4: memory: cannot" },

@@ -245,16 +245,26 @@ static void take_sent(void *arg, const struct steer_send *out)
 	s->text[out->len] = '\0';
 }
 
+const struct dp_secret bench_owner_key = { "owner-key-of-all" };
+
 struct bench *bench_new(const struct bench_opts *opts)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 	struct steer_params p = {
-		.worker = 3, .n_limits = 64, .record_hold_ms = 32000, .seed = 42
+		.worker = 3,
+		.n_limits = 64,
+		.record_hold_ms = 32000,
+		.seed = 42,
+		.owner_key = bench_owner_key,
 	};
 
 	cr_assert(b != NULL);
 	if (opts)
 		b->opts = *opts;
+	if (b->opts.n_workers) {
+		p.worker = (uint16_t)b->opts.worker;
+		p.n_workers = (uint16_t)b->opts.n_workers;
+	}
 	b->numbers = ctl_numbers_new();
 	b->secrets.n = 1;
 	memset(b->secrets.key[0].b, 0x5a, sizeof(b->secrets.key[0].b));
@@ -412,6 +422,11 @@ static void check_verdict(const struct bench *b, const struct dp_worker_counters
 			  "what leaves must be SIP:\n%s", b->out);
 		cr_assert(v->status == 0 || m.hdrs_end + 2u == b->out_len, "%s", b->out);
 		break;
+	case STEER_HAND_OVER:
+		cr_assert(drops == 0 && after->sip_requests == before->sip_requests
+			  && after->sip_responses == before->sip_responses);
+		cr_assert(v->owner != b->opts.worker && v->owner < b->opts.n_workers);
+		return;
 	default: cr_assert_fail("no action");
 	}
 	cr_assert(v->from && dp_cfg_listener_at(b->cfg, &v->from->at) == v->from);
@@ -445,6 +460,7 @@ enum steer_action bench_bytes(struct bench *b, const char *src, const char *dst,
 		.len = (uint32_t)len,
 		.src = bench_endpoint(src),
 		.dst = bench_endpoint(dst),
+		.spread = b->opts.spread,
 	};
 
 	cr_assert(len < sizeof(b->in));

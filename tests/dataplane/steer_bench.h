@@ -47,6 +47,9 @@ struct bench_opts {
 	uint32_t max_message;
 	uint32_t n_records;
 	uint32_t n_challenges;
+	unsigned int n_workers; /* 0: one; else the bench is `worker` of them */
+	unsigned int worker;
+	uint8_t spread;        /* enum steer_spread of what is sent */
 	const char *emergency; /* one configured number */
 	const char *own_name;  /* host name of the service */
 	const char *listen;    /* one more listener of voice */
@@ -95,6 +98,9 @@ struct bench {
 	struct bench_sent *sent; /* BENCH_SENT of them, of which the first n_sent are filled */
 	unsigned int n_sent;
 };
+
+/** What spreads Call-IDs over workers. */
+extern const struct dp_secret bench_owner_key;
 
 /** A new bench; opts NULL: one pair, all defaults. bench_free() it. */
 struct bench *bench_new(const struct bench_opts *opts);

@@ -1,0 +1,48 @@
+#include "dataplane/io/dp_share.h"
+
+#include <rte_cycles.h>
+
+static void ring_full(void *arg, void *packet)
+{
+	struct dp_share *s = arg;
+
+	s->count->reason[DP_REASON_HANDOVER_FULL]++;
+	rte_pktmbuf_free(packet);
+}
+
+void dp_share_init(struct dp_share *s, struct dp_handover *h, unsigned int worker, uint8_t mode,
+		   struct dp_worker_counters *count)
+{
+	s->count = count;
+	s->watches = h && mode == DP_SPREAD_AUTO;
+	s->spread = h && mode == DP_SPREAD_ALWAYS ? STEER_SPREAD_ALL : STEER_SPREAD_NONE;
+	dp_hot_init(&s->hot);
+	dp_mail_init(&s->mail, h, worker, ring_full, s);
+	s->window_tsc = rte_rdtsc();
+	s->window_busy = count->busy_cycles;
+}
+
+void dp_share_put(struct dp_share *s, unsigned int to, struct rte_mbuf *m, unsigned int port,
+		  const struct dp_endpoint *source, uint8_t spread, uint64_t now_us)
+{
+	/* The time of what is spread late must not be prolonged: its source is not hot now. */
+	if (s->watches && spread == STEER_SPREAD_ALL)
+		dp_hot_keep(&s->hot, dp_hot_bucket(source), now_us);
+	m->hash.usr = port;
+	dp_mail_put(&s->mail, to, m);
+}
+
+void dp_share_window(struct dp_share *s, uint64_t now_us)
+{
+	uint64_t tsc = rte_rdtsc(), busy = s->count->busy_cycles, span = tsc - s->window_tsc;
+	unsigned int load;
+
+	if (!s->watches || span == 0)
+		return;
+	load = (unsigned int)((busy - s->window_busy) * 100 / span);
+	s->window_tsc = tsc;
+	s->window_busy = busy;
+	dp_handover_set_load(s->mail.h, s->mail.worker, load);
+	if (dp_hot_window(&s->hot, load, dp_handover_other_load(s->mail.h, s->mail.worker), now_us))
+		s->spread = STEER_SPREAD_LATE;
+}

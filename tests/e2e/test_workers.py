@@ -1,0 +1,143 @@
+"""Several workers: a trunk on one port is spread over them, thousands of phones are not, and each transaction has one
+worker whatever happens."""
+
+import struct
+import time
+
+from lab import wait_for
+from rack import APPLIANCE4, Appliance, Rack, Wiretap
+from sippload import Load, Server
+from test_dataplane import Alone, udp4
+
+FAST = "oos-check: 500ms\noos-force: 200ms\n"
+
+
+def up(lab, top, device=None, extra=FAST):
+    """A rack with both servers and the appliance, both members up."""
+    rack = Rack(lab)
+    servers = {name: Server(rack, name).start() for name in rack.servers}
+    tap = Wiretap(rack)
+    config = rack.config(rack.pair_config(extra=extra), top=top)
+    if device:
+        config = config.replace("net_af_xdp0,iface=wire0", device)
+    appliance = Appliance(rack, config).start()
+    appliance.wait_up("east-a", "east-b")
+    return rack, servers, appliance, tap
+
+
+def workers(appliance):
+    return appliance.ctl("stats", "show")["workers"]
+
+
+def finish(load, calls):
+    assert load.wait() == 0, load.errors()
+    created, ok, failed, _ = load.figures()
+    assert (created, ok, failed) == (calls, calls, 0), (created, ok, failed, load.errors()[-2000:])
+
+
+def lost(seen):
+    return {name: n for w in seen for name, n in w["drops"].items() if n}
+
+
+def even(counts, share, calls):
+    """Whether each is its share of the calls, to within six standard deviations of a fair choice."""
+    bound = 6 * (calls * share * (1 - share)) ** 0.5
+    return all(abs(n - calls * share) <= bound for n in counts)
+
+
+def test_a_trunk_is_spread_evenly_over_workers_without_queues(lab):
+    calls = 800
+    rack, _, appliance, tap = up(lab, "workers: 4\nspread: always\n")  # AF_XDP on a veth has one queue
+    finish(Load(rack, calls, 200, hold_ms=200), calls)  # from one port
+    seen = workers(appliance)
+    assert [w["packets"] > 0 for w in seen] == [True, False, False, False]
+    # INVITE, ACK and BYE of a call are one worker's; each call is two transactions, recorded once.
+    assert even([w["records_made"] / 2 for w in seen], 1 / 4, calls), seen
+    assert even([w["sip_requests"] / 3 for w in seen], 1 / 4, calls), seen
+    assert sum(w["records_made"] for w in seen) == 2 * calls, seen
+    assert seen[0]["handed_requests"] + seen[0]["handed_responses"] == sum(w["handed_in"] for w in seen[1:]), seen
+    assert lost(seen) == {}, lost(seen)
+    assert tap.bad() == []
+
+
+def test_the_primary_dies_under_a_spread_trunk(lab):
+    calls = 1600
+    rack, servers, appliance, tap = up(lab, "workers: 3\nspread: always\n",
+                                       extra=FAST + "failback: [ immediate ]\nfailback-hold: 2s\n")
+    load = Load(rack, calls, 200, hold_ms=1500)
+    time.sleep(2)
+    servers["a"].kill()
+    appliance.wait_active("east-b", 6)
+    time.sleep(1)
+    servers["a"].start()
+    appliance.wait_active("east-a", 15)
+    finish(load, calls)
+    seen = workers(appliance)
+    # Retransmissions and what follows them found their record: none was made twice.
+    assert sum(w["records_made"] for w in seen) == 2 * calls, seen
+    assert even([w["records_made"] / 2 for w in seen], 1 / 3, calls), seen
+    assert tap.bad() == []
+
+
+def test_thousands_of_phones_are_spread_by_the_device_alone(lab):
+    calls = 2000
+    rack, _, appliance, tap = up(lab, "workers: 2\n", "net_af_packet0,iface=wire0,qpairs=2")
+    # A socket, and so a port, for each call.
+    finish(Load(rack, calls, 200, hold_ms=100, extra=("-t", "un", "-max_socket", "2000")), calls)
+    seen = workers(appliance)
+    assert all(w["packets"] > 0 for w in seen), seen
+    assert sum(w["handed_requests"] for w in seen) == 0, seen
+    # A member answers from one port: its responses come to one worker, which hands on those of the other.
+    assert sum(w["handed_responses"] for w in seen) == sum(w["handed_in"] for w in seen), seen
+    assert sum(w["records_made"] for w in seen) == 2 * calls, seen
+    assert even([w["records_made"] / 2 for w in seen], 1 / 2, calls), seen
+    assert lost(seen) == {}, lost(seen)
+    assert tap.bad() == []
+
+
+def pcap(path, packets):
+    with open(path, "wb") as f:
+        f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for p in packets:
+            f.write(struct.pack("<IIII", 0, 0, len(p), len(p)) + p)
+
+
+def trunk_frames(n, mac=b"\2\0\0\0\0\1"):
+    """So many MESSAGE requests of one source, each a transaction and a call of its own."""
+    for i in range(n):
+        text = (
+            f"MESSAGE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.10:5060;branch=z9hG4bK-{i}\r\n"
+            f"Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag={i}\r\nTo: <sip:b@example.com>\r\n"
+            f"Call-ID: trunk-{i}\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n"
+        ).encode()
+        yield mac + b"\2\0\0\0\0\7\x08\0" + udp4("203.0.113.10", APPLIANCE4, text)
+
+
+def test_a_trunk_that_fills_its_queue_turns_hot_and_no_transaction_changes_its_worker(lab):
+    n = 60000
+    pcap(f"{lab.dir}/trunk.pcap", trunk_frames(n))
+    rack = Rack(lab)
+    config = rack.config(top="workers: 4\ntransaction-records: 65536\nrecord-hold: 600s\n").replace(
+        "net_af_xdp0,iface=wire0", f"net_pcap0,rx_pcap={lab.dir}/trunk.pcap,infinite_rx=1")
+    dp = Alone(lab, rack, config)
+    assert dp.drive()[0] == "running", dp.process.tail()
+    dp.ns.ip("neigh", "replace", "192.0.2.1", "lladdr", "02:00:00:00:00:07", "dev", "net0", "nud", "permanent")
+
+    def each():
+        dp.say("stats")
+        out = []
+        while len(out) < 4:
+            w = dp.until("worker")
+            out.append({k: int(v) for k, v in zip(w[2::2], w[3::2])})
+        return out
+
+    # The file goes round and round: what was dropped on a full ring comes again, as a retransmission would.
+    seen = wait_for("every transaction to be recorded",
+                    lambda: (lambda s: s if sum(w["records"] for w in s) >= n else None)(each()), 60, 0.5)
+    time.sleep(2)
+    seen = each()
+    assert sum(w["records"] for w in seen) == n, seen  # more would be transactions with two workers
+    assert seen[0]["packets"] > 3 * n and seen[0]["handed-requests"] > 0, seen
+    # All that came once it was hot is shared alike; what came before stayed where it was.
+    spread = n - (seen[0]["records"] - sum(w["records"] for w in seen[1:]) / 3)
+    assert even([w["records"] for w in seen[1:]], 1 / 4, spread), seen
