@@ -375,7 +375,7 @@ static void handle_burst(struct dp_worker *w, const struct source *s, struct rte
 	}
 	w->count->port[s->port].rx_packets += n;
 	w->count->port[s->port].rx_bytes += bytes;
-	if (w->share.watches)
+	if (w->share.watches && cfg)
 		dp_hot_burst(&w->share.hot, n == BURST, dp_hot_bucket(&w->packets[0].src));
 	send_mail(w);
 }

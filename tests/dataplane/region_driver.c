@@ -23,6 +23,7 @@
 
 #include "control/config/ctl_config.h"
 #include "control/config/ctl_keys.h"
+#include "control/daemon/ctl_boot.h"
 #include "control/net/ctl_mirror.h"
 #include "control/net/ctl_netdev.h"
 #include "control/snapshot/ctl_snapshot.h"
@@ -52,29 +53,6 @@ static void die(const char *what)
 {
 	perror(what);
 	exit(1);
-}
-
-static void boot_from(const struct ctl_model *m, struct dp_boot *b)
-{
-	b->n_ports = (uint16_t)m->n_ports;
-	b->n_workers = (uint16_t)m->workers;
-	b->idle = (uint8_t)m->idle;
-	b->verify_checksums = (uint8_t)m->verify_checksums;
-	b->huge = m->huge;
-	b->memory_mb = m->memory_mb;
-	b->n_mbufs = m->n_mbufs;
-	b->n_records = m->n_records;
-	b->n_challenges = m->n_challenges;
-	b->record_hold_ms = m->record_hold_ms;
-	snprintf(b->worker_cpus, sizeof(b->worker_cpus), "%s", m->worker_cpus);
-	for (size_t i = 0; i < m->n_ports; i++) {
-		struct dp_boot_port *p = &b->ports[i];
-
-		snprintf(p->name, sizeof(p->name), "%s", m->ports[i].name);
-		snprintf(p->device, sizeof(p->device), "%s", m->ports[i].device);
-		p->mtu = m->ports[i].mtu;
-		p->vlan = m->ports[i].vlan;
-	}
 }
 
 /* ---- The region's contents */
@@ -317,7 +295,7 @@ static void load(struct driver *d, const char *path)
 	d->numbers = ctl_numbers_new();
 	if (!d->numbers || ctl_numbers_assign(d->numbers, d->model, 0) != 0)
 		die("numbering pairs");
-	boot_from(d->model, &d->boot);
+	ctl_boot_fill(&d->boot, d->model);
 }
 
 int main(int argc, char **argv)
