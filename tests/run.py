@@ -7,6 +7,7 @@ build-tsan, so that a second run is quick."""
 import argparse
 import glob
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -144,9 +145,22 @@ def part_e2e(tally):
         tally.add(False, "e2e: the run itself", out)
 
 
+def part_vm(tally):
+    """The product in a virtual machine on virtio-net ports, where QEMU is there."""
+    if not shutil.which("qemu-system-x86_64"):
+        print("   QEMU is not installed (scripts/setup does): not tested")
+        return
+    status, out = call(["./scripts/vm-test"], timeout=600)
+    lines = [line.split(None, 1) for line in out.splitlines() if line.startswith(("ok ", "FAILED "))]
+    for verdict, name in lines:
+        tally.add(verdict == "ok", name, out)
+    if not lines or (status and all(verdict == "ok" for verdict, _ in lines)):
+        tally.add(False, "vm: the run itself", out)
+
+
 PARTS = {
     "style": part_style, "units": part_units, "clang": part_clang, "asan": part_asan, "tsan": part_tsan,
-    "fuzz": part_fuzz, "e2e": part_e2e,
+    "fuzz": part_fuzz, "e2e": part_e2e, "vm": part_vm,
 }
 
 

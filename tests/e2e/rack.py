@@ -39,7 +39,7 @@ class Rack:
         for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
             r.sysctl(key, 1)
         # A dead server's host may answer each packet with an ICMP error: how a real host limits them is its own affair.
-        lab.veth(r, "to-lb", self.appliance_ns, "wire0")
+        self._port("to-lb", 0)
         r.address("to-lb", "192.0.2.1/24", "2001:db8:2::1/64")
         lab.veth(r, "to-callers", self.callers, "eth0")
         r.address("to-callers", "203.0.113.1/24", "2001:db8:113::1/64")
@@ -52,10 +52,8 @@ class Rack:
         for i, name in enumerate(servers):
             self.servers[name] = self._server(name, i)
         if two_armed:
-            lab.veth(r, "to-arm", self.appliance_ns, "wire1")
+            self._port("to-arm", 1)
             r.ip("link", "set", "to-arm", "master", "servers")
-            self._bypass("wire1")
-        self._bypass("wire0")
         self.tap = None
         if lab.judged:
             self.tap = Wiretap(self)
@@ -78,23 +76,32 @@ class Rack:
         ns.route("default", via4)
         ns.route("default", via6)
 
-    def _bypass(self, dev):
-        """No IPv6 on a netdev whose packets DPDK takes: it would answer for the same link-local address."""
-        self.appliance_ns.sysctl(f"net.ipv6.conf.{dev}.disable_ipv6", 1)
+    def _port(self, peer, i):
+        """The appliance's port i and the router's end of its cable. No IPv6 on a netdev whose packets DPDK takes: it
+        would answer for the same link-local address."""
+        self.lab.veth(self.router, peer, self.appliance_ns, f"wire{i}")
+        self.appliance_ns.sysctl(f"net.ipv6.conf.wire{i}.disable_ipv6", 1)
+
+    def device(self, i):
+        """What DPDK calls port i."""
+        return f"net_af_xdp{i},iface=wire{i}"
+
+    def mac(self, i):
+        return self.appliance_ns.exec("cat", f"/sys/class/net/wire{i}/address").strip()
 
     def port_config(self):
         """The `ports:` section for this topology."""
         text = (
             "ports:\n"
             "  - name: net0\n"
-            '    device: "net_af_xdp0,iface=wire0"\n'
+            f'    device: "{self.device(0)}"\n'
             f'    addresses: [ {APPLIANCE4}/24, "{APPLIANCE6}/64" ]\n'
             '    routes: [ { to: 0.0.0.0/0, via: 192.0.2.1 }, { to: "::/0", via: "2001:db8:2::1" } ]\n'
         )
         if self.two_armed:
             text += (
                 "  - name: net1\n"
-                '    device: "net_af_xdp1,iface=wire1"\n'
+                f'    device: "{self.device(1)}"\n'
                 f"    addresses: [ {ARM4}/24 ]\n"
             )
         return text
@@ -225,8 +232,7 @@ class Wiretap:
         devs = ["to-lb"] + (["to-arm"] if rack.two_armed else [])
         self.captures = []
         for i, dev in enumerate(devs):
-            mac = rack.appliance_ns.exec("cat", f"/sys/class/net/wire{i}/address").strip()
-            self.captures.append(Capture(rack.router, dev, f"ether src {mac}"))
+            self.captures.append(Capture(rack.router, dev, f"ether src {rack.mac(i)}"))
 
     def add(self, ns, dev, mac):
         """Also what comes from this MAC on another interface."""
