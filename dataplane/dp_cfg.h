@@ -70,6 +70,23 @@ enum dp_select {
 	DP_SELECT_SOURCE_ADDRESS
 };
 
+/** Classes of what goes to the kernel, each with a limit of its own. */
+enum dp_punt {
+	DP_PUNT_NEIGHBOURS, /* ARP, neighbour and router discovery */
+	DP_PUNT_PING,       /* other ICMP and ICMPv6 */
+	DP_PUNT_ROUTING,    /* BGP, BFD, OSPF, IS-IS, RIP, PIM, VRRP */
+	DP_PUNT_PROBES,     /* answers to control's own probes and questions: from members, DNS */
+	DP_PUNT_REST,
+	DP_PUNT_N
+};
+
+/** Addresses that may, or may not, reach a service. */
+struct dp_access {
+	struct sip_ip ip;
+	uint8_t prefix_len; /* of 128 */
+	uint8_t reserved[7];
+};
+
 struct dp_service {
 	struct dp_text name;
 	uint32_t key;
@@ -88,8 +105,12 @@ struct dp_service {
 	uint32_t maglev_size; /* a prime; 0 when n_pairs is 0 */
 	uint32_t emergency; /* struct dp_text[n_emergency]: user parts that are emergency numbers */
 	uint32_t n_emergency;
-	uint32_t answers_per_s; /* own answers a second to one source; 0: not limited */
-	uint32_t max_message;   /* bytes; a longer request is answered 513 */
+	uint32_t answers_per_s;  /* own answers a second to one source; 0: not limited */
+	uint32_t max_message;    /* bytes; a longer request is answered 513 */
+	uint32_t requests_per_s; /* of one source that is no member; 0: not limited */
+	uint32_t access;         /* struct dp_access[n_allow + n_deny] */
+	uint16_t n_allow;        /* 0: everybody */
+	uint16_t n_deny;
 	uint32_t names; /* struct dp_text[n_names]: host names by which clients call the service */
 	uint32_t n_names;
 };
@@ -171,6 +192,9 @@ struct dp_cfg {
 	uint32_t n_secrets;
 	uint32_t instance; /* key of this instance's name */
 	struct dp_secret secrets[DP_MAX_KEYS];
+	/* Packets a second of a class that a worker passes from one port to the kernel; 0: not
+	 * limited. */
+	uint32_t punt_per_s[DP_PUNT_N];
 };
 
 /** Key of a name: the same on every machine. Two names of one kind that collide are a configuration

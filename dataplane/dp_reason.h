@@ -36,6 +36,8 @@
 	X(SRC_PORT_ZERO, "src-port-zero", "source port is 0")                                    \
 	X(HANDOVER_FULL, "handover-full", "ring to the worker that it belongs to is full")       \
 	X(NO_SNAPSHOT, "no-snapshot", "no configuration has been published yet")                 \
+	X(ACCESS_DENIED, "access-denied", "from an address that the service does not admit")     \
+	X(REQUEST_LIMITED, "request-limited", "request of a source that has had its share")      \
 	/* Keep-alives, absorbed */                                                              \
 	X(KEEPALIVE, "keepalive",                                                                \
 	  "CRLF or empty datagram: a keep-alive (RFC 5626 4.4.1), absorbed")                     \
@@ -80,7 +82,13 @@
 	X(TOO_BIG, "too-big", "packet larger than the egress MTU")                               \
 	X(TX_FULL, "tx-full", "transmit queue full")                                             \
 	X(NO_MBUF, "no-mbuf", "no packet buffer")                                                \
-	X(KERNEL_FULL, "kernel-full", "exception netdev's queue full or its rate limit reached")
+	/* To the kernel, beyond the limit of a class */                                         \
+	X(PUNT_NEIGHBOURS, "kernel-neighbours-limited", "ARP or discovery beyond its limit")     \
+	X(PUNT_PING, "kernel-ping-limited", "ping or other ICMP beyond its limit")               \
+	X(PUNT_ROUTING, "kernel-routing-limited", "routing protocols beyond their limit")        \
+	X(PUNT_PROBES, "kernel-probes-limited", "answers to our probes beyond their limit")      \
+	X(PUNT_REST, "kernel-rest-limited", "anything else for the kernel beyond its limit")     \
+	X(KERNEL_FULL, "kernel-full", "exception netdev's queue full")
 
 enum dp_reason {
 #define X(id, name, help) DP_REASON_##id,

@@ -19,10 +19,10 @@
 #include "dataplane/dp_cfg.h"
 
 /* Keys of each kind of mapping: the sizes of `lines`. */
-#define CTL_GLOBAL_KEYS  21
+#define CTL_GLOBAL_KEYS  29
 #define CTL_PORT_KEYS    6
 #define CTL_ROUTE_KEYS   2
-#define CTL_SERVICE_KEYS 12
+#define CTL_SERVICE_KEYS 15
 #define CTL_PAIR_KEYS    25
 #define CTL_PROBE_KEYS   6
 #define CTL_TLS_KEYS     5
@@ -40,6 +40,7 @@
 #define CTL_MAX_ADDRESSES 64   /* of a port */
 #define CTL_MAX_ROUTES    1024 /* of a port */
 #define CTL_MAX_SOURCES   256  /* of a pair */
+#define CTL_MAX_ACCESS    1024 /* of a service: allowed, and denied */
 
 enum ctl_transport { CTL_UDP = DP_UDP, CTL_TCP = DP_TCP, CTL_TLS = DP_TLS };
 
@@ -80,6 +81,13 @@ struct ctl_listen {
 	unsigned int line;
 };
 
+/** Addresses of a prefix. */
+struct ctl_source {
+	struct sip_ip ip;
+	uint8_t prefix_len; /* of 128 */
+	unsigned int line;
+};
+
 struct ctl_service {
 	char *name;
 	size_t n_listens;
@@ -90,8 +98,11 @@ struct ctl_service {
 	bool in_dialog_active;
 	int map_503; /* 503 or 500; 0: by number of pairs */
 	uint32_t retry_after_ms;
-	uint32_t answers_per_s; /* 0: not limited */
-	uint32_t max_message;   /* bytes */
+	uint32_t answers_per_s;  /* 0: not limited */
+	uint32_t requests_per_s; /* 0: not limited */
+	size_t n_allow, n_deny;
+	struct ctl_source *allow, *deny;
+	uint32_t max_message; /* bytes */
 	size_t n_emergency;
 	char **emergency; /* configured emergency numbers */
 	size_t n_pairs;
@@ -114,12 +125,6 @@ struct ctl_member {
 	char *server_name;     /* that its certificate must have; NULL: the pair's, or the host */
 	uint32_t methods;      /* bit per enum sip_method; all ones: any */
 	unsigned int line, lines[CTL_MEMBER_KEYS];
-};
-
-struct ctl_source {
-	struct sip_ip ip;
-	uint8_t prefix_len; /* of 128 */
-	unsigned int line;
 };
 
 struct ctl_pair_settings {
@@ -184,7 +189,10 @@ struct ctl_model {
 	char *key_file;
 	char *instance; /* name of this instance; default: the host name */
 	unsigned int workers;
-	char *worker_cpus; /* "" : not pinned */
+	char *worker_cpus;   /* "" : not pinned */
+	char *control_group; /* NULL: the daemon's own */
+	uint32_t punt_per_s[DP_PUNT_N];
+	uint16_t rx_ring, tx_ring; /* 0: the device's own choice */
 	enum dp_idle idle;
 	enum dp_spread spread;
 	uint32_t handover_ring;

@@ -30,6 +30,8 @@ static void check_texts(const struct ctl_model *old, const struct ctl_model *new
 		const char *key, *old, *new;
 	} rows[] = {
 		{ "control-socket", old->control_socket, new->control_socket },
+		{ "control-group", old->control_group ? old->control_group : "",
+		  new->control_group ? new->control_group : "" },
 		{ "state-file", old->state_file, new->state_file },
 		{ "instance", old->instance, new->instance },
 		{ "worker-cpus", old->worker_cpus, new->worker_cpus },
@@ -56,6 +58,8 @@ static void check_numbers(const struct ctl_model *old, const struct ctl_model *n
 		{ "hugepages", old->huge == new->huge },
 		{ "memory", old->memory_mb == new->memory_mb },
 		{ "packet-buffers", old->n_mbufs == new->n_mbufs },
+		{ "receive-ring", old->rx_ring == new->rx_ring },
+		{ "transmit-ring", old->tx_ring == new->tx_ring },
 		{ "transaction-records", old->n_records == new->n_records },
 		{ "pending-store", old->store_mb == new->store_mb },
 		{ "challenge-records", old->n_challenges == new->n_challenges },

@@ -105,6 +105,10 @@ static const struct ctl_key global_keys[CTL_GLOBAL_KEYS] = {
 	  .help = "Where `sipsteerd` listens for `sipsteerctl`; the data plane's socket lies "
 		  "beside "
 		  "it." },
+	{ "control-group", &ctl_type_name, AT(ctl_model, control_group), .min = 1, .max = 31,
+	  .def_says = "the daemon's own",
+	  .help = "Group whose members may use the control socket, besides root; by name or "
+		  "number." },
 	{ "state-file", &ctl_type_path, AT(ctl_model, state_file), .min = 1, .max = 4000,
 	  .def = "/var/lib/sipsteer/state.json",
 	  .help = "Which members are active and what operators have set, kept across restarts." },
@@ -144,6 +148,13 @@ static const struct ctl_key global_keys[CTL_GLOBAL_KEYS] = {
 		  "wanted." },
 	{ "packet-buffers", &ctl_type_number, AT(ctl_model, n_mbufs), .min = 1024, .max = 4194304,
 	  .def = "32767", .help = "Packet buffers of each worker." },
+	{ "receive-ring", &ctl_type_number, AT(ctl_model, rx_ring), .min = 64, .max = 32768,
+	  .flags = CTL_ZERO, .def = "0", .def_says = "the device's",
+	  .help = "Packets in each receive queue of a port; rounded up to a power of two. 0: what "
+		  "the device's driver prefers." },
+	{ "transmit-ring", &ctl_type_number, AT(ctl_model, tx_ring), .min = 64, .max = 32768,
+	  .flags = CTL_ZERO, .def = "0", .def_says = "the device's",
+	  .help = "The same for transmit queues." },
 	{ "transaction-records", &ctl_type_number, AT(ctl_model, n_records), .min = 1024,
 	  .max = 16777216, .flags = CTL_ZERO, .def = "262144",
 	  .help = "Open transactions that each worker can record; 0: none is, and each message is "
@@ -161,6 +172,23 @@ static const struct ctl_key global_keys[CTL_GLOBAL_KEYS] = {
 	  .max = 600000, .def = "32s",
 	  .help = "How long a transaction is remembered after its final response (RFC 3261: "
 		  "64*T1)." },
+	{ "kernel-neighbours", &ctl_type_number, AT(ctl_model, punt_per_s[DP_PUNT_NEIGHBOURS]),
+	  .min = 1, .max = 10000000, .flags = CTL_ZERO, .def = "1000",
+	  .help = "ARP, neighbour and router discovery that each worker passes from a port to the "
+		  "kernel in a second, in packets; 0: no limit." },
+	{ "kernel-ping", &ctl_type_number, AT(ctl_model, punt_per_s[DP_PUNT_PING]), .min = 1,
+	  .max = 10000000, .flags = CTL_ZERO, .def = "1000",
+	  .help = "The same for ping and other ICMP." },
+	{ "kernel-routing", &ctl_type_number, AT(ctl_model, punt_per_s[DP_PUNT_ROUTING]), .min = 1,
+	  .max = 10000000, .flags = CTL_ZERO, .def = "10000",
+	  .help = "The same for BGP, BFD, OSPF, IS-IS, RIP, PIM and VRRP." },
+	{ "kernel-probes", &ctl_type_number, AT(ctl_model, punt_per_s[DP_PUNT_PROBES]), .min = 1,
+	  .max = 10000000, .flags = CTL_ZERO, .def = "20000",
+	  .help = "The same for what answers the appliance's own probes: what comes from members' "
+		  "addresses, and DNS." },
+	{ "kernel-rest", &ctl_type_number, AT(ctl_model, punt_per_s[DP_PUNT_REST]), .min = 1,
+	  .max = 10000000, .flags = CTL_ZERO, .def = "5000",
+	  .help = "The same for everything else." },
 	{ "ports", NULL, .map = &ctl_map_port, LIST(ctl_model, ports, n_ports, 1, DP_MAX_PORTS),
 	  .flags = CTL_REQUIRED, .help = "Network ports that the fast path drives." },
 	{ "services", NULL, .map = &ctl_map_service,
@@ -235,6 +263,16 @@ static const struct ctl_key service_keys[CTL_SERVICE_KEYS] = {
 	  .max = 1000000, .flags = CTL_ZERO, .def = "100",
 	  .help = "Answers of the appliance's own to one source address in a second; 0: no "
 		  "limit." },
+	{ "requests-per-second", &ctl_type_number, AT(ctl_service, requests_per_s), .min = 1,
+	  .max = 1000000, .flags = CTL_ZERO, .def = "0",
+	  .help = "Requests of one client's address (IPv6: /64) in a second that each worker "
+		  "takes; "
+		  "more are dropped; 0: no limit. Members are not limited." },
+	{ "allow", &ctl_type_access, LIST(ctl_service, allow, n_allow, 0, CTL_MAX_ACCESS),
+	  .def = "[]", .def_says = "everybody",
+	  .help = "Addresses and prefixes that may reach the service as clients." },
+	{ "deny", &ctl_type_access, LIST(ctl_service, deny, n_deny, 0, CTL_MAX_ACCESS), .def = "[]",
+	  .help = "Those that may not, even if they are among the allowed." },
 	{ "max-message", &ctl_type_number, AT(ctl_service, max_message), .min = 1300,
 	  .max = SIP_MSG_MAX, .def = "65535",
 	  .help = "Longest request in bytes; a longer one is answered 513." },

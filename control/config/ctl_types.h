@@ -31,6 +31,7 @@ extern const struct ctl_type ctl_type_profile;   /* one of the row's words, kept
 /* Addresses. */
 extern const struct ctl_type ctl_type_address;  /* own address with prefix, struct ctl_address */
 extern const struct ctl_type ctl_type_prefix;   /* a route's, into its `to` and `prefix_len` */
+extern const struct ctl_type ctl_type_access;   /* struct ctl_source */
 extern const struct ctl_type ctl_type_source;   /* struct ctl_source */
 extern const struct ctl_type ctl_type_ip;       /* struct sip_ip */
 extern const struct ctl_type ctl_type_endpoint; /* struct ctl_listen, `port` left 0 */

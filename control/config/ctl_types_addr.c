@@ -189,6 +189,25 @@ static void source_expect(const struct ctl_key *key, char *text, size_t size)
 
 const struct ctl_type ctl_type_source = { "prefix", source_read, NULL, source_expect };
 
+/* Whose packets are taken or refused: any prefix at all. */
+static int access_read(const struct ctl_key *key, const struct ctl_item *it, void *dst,
+		       struct ctl_why *why)
+{
+	struct prefix p;
+
+	(void)key;
+	if (parse_prefix(it->text, &p, why) < 0 || check_host_bits(&p, why) < 0)
+		return -EINVAL;
+	*(struct ctl_source *)dst = (struct ctl_source){
+		.ip = p.ip,
+		.prefix_len = (uint8_t)ctl_ip_bits(&p.ip, p.len),
+		.line = it->line,
+	};
+	return 0;
+}
+
+const struct ctl_type ctl_type_access = { "prefix", access_read, NULL, source_expect };
+
 /* ---- Addresses alone */
 
 static int ip_read(const struct ctl_key *key, const struct ctl_item *it, void *dst,

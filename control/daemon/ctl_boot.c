@@ -16,6 +16,8 @@ void ctl_boot_fill(struct dp_boot *boot, const struct ctl_model *m)
 	boot->huge = m->huge;
 	boot->memory_mb = m->memory_mb;
 	boot->n_mbufs = m->n_mbufs;
+	boot->rx_descriptors = m->rx_ring;
+	boot->tx_descriptors = m->tx_ring;
 	boot->n_records = m->n_records;
 	boot->n_challenges = m->n_challenges;
 	boot->record_hold_ms = m->record_hold_ms;
@@ -108,6 +110,8 @@ void ctl_boot_compare(const struct dp_boot *want, const struct dp_boot *have, st
 		{ "hugepages", want->huge, have->huge },
 		{ "memory", want->memory_mb, have->memory_mb },
 		{ "packet-buffers", want->n_mbufs, have->n_mbufs },
+		{ "receive-ring", want->rx_descriptors, have->rx_descriptors },
+		{ "transmit-ring", want->tx_descriptors, have->tx_descriptors },
 		{ "transaction-records", want->n_records, have->n_records },
 		{ "pending-store", want->store_mb, have->store_mb },
 		{ "challenge-records", want->n_challenges, have->n_challenges },

@@ -417,6 +417,9 @@ static int serve(struct ctl_daemon *d)
 	d->listener = ctl_rpc_listen(d->model->control_socket, err);
 	if (d->listener < 0)
 		return say("%s", err);
+	if (d->model->control_group
+	    && ctl_rpc_group(d->model->control_socket, d->model->control_group, err) < 0)
+		return say("%s", err);
 	d->rpc = ctl_methods_serve(d);
 	if (!d->rpc)
 		return say("out of memory");

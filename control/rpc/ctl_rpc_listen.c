@@ -6,7 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -125,4 +128,23 @@ int ctl_rpc_listen(const char *path, char *err)
 		return ret;
 	}
 	return fd;
+}
+
+int ctl_rpc_group(const char *path, const char *group, char *err)
+{
+	const struct group *known = getgrnam(group);
+	char *end;
+	unsigned long number = strtoul(group, &end, 10);
+
+	if (!known && (*end || end == group || number >= UINT32_MAX)) {
+		snprintf(err, CTL_LISTEN_ERROR_SIZE,
+			 "control-group: there is no group %s; make it (groupadd), or choose "
+			 "another",
+			 group);
+		return -ENOENT;
+	}
+	if (chown(path, (uid_t)-1, known ? known->gr_gid : (gid_t)number) < 0)
+		return fail(err, errno, "cannot give the control socket to a group:", path,
+			    "sipsteerd needs root for that");
+	return 0;
 }

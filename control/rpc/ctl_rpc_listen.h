@@ -15,6 +15,12 @@
 int ctl_rpc_lock(const char *socket_path, char *err);
 
 /**
+ * Give the socket at a path to a group, by name or number.
+ * @return 0, or negative errno with a sentence in err.
+ */
+int ctl_rpc_group(const char *path, const char *group, char *err);
+
+/**
  * Listen at a path, mode 0660. What an earlier process left there is removed: call ctl_rpc_lock()
  * first.
  * @return the descriptor, or negative errno with a sentence in err.

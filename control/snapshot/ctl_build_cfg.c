@@ -254,12 +254,25 @@ static void link_service(struct builder *b, uint16_t pair, uint16_t service)
 		p->services[p->n_services++] = service;
 }
 
+/* Who may come, then who may not. */
+static void fill_access(struct dp_access *a, const struct ctl_service *cs)
+{
+	for (size_t i = 0; i < cs->n_allow + cs->n_deny; i++) {
+		const struct ctl_source *p =
+			i < cs->n_allow ? &cs->allow[i] : &cs->deny[i - cs->n_allow];
+
+		a[i] = (struct dp_access){ .ip = p->ip, .prefix_len = p->prefix_len };
+	}
+}
+
 /** Scalars and pair list of one service; appends, so it takes care of moving pointers itself. */
 static void fill_service(struct builder *b, size_t i)
 {
 	const struct ctl_service *cs = &b->model->services[i];
 	uint32_t pairs = ctl_block_array(&b->block, cs->n_pairs, sizeof(uint16_t));
 	uint32_t emergency = ctl_block_array(&b->block, cs->n_emergency, sizeof(struct dp_text));
+	uint32_t access =
+		ctl_block_array(&b->block, cs->n_allow + cs->n_deny, sizeof(struct dp_access));
 	struct dp_service *s;
 	uint16_t *list;
 
@@ -276,6 +289,11 @@ static void fill_service(struct builder *b, size_t i)
 	s->retry_after_s = (uint16_t)((cs->retry_after_ms + 999) / 1000);
 	s->answers_per_s = cs->answers_per_s;
 	s->max_message = cs->max_message;
+	s->requests_per_s = cs->requests_per_s;
+	s->access = access;
+	s->n_allow = (uint16_t)cs->n_allow;
+	s->n_deny = (uint16_t)cs->n_deny;
+	fill_access(ctl_block_at(&b->block, access), cs);
 	s->n_pairs = (uint16_t)cs->n_pairs;
 	s->pairs = pairs;
 	s->emergency = emergency;
@@ -364,6 +382,7 @@ struct dp_cfg *ctl_build_cfg(const struct ctl_model *m, const struct ctl_numbers
 	c->serial = old ? old->serial + 1 : 1;
 	c->instance = dp_key(m->instance, strlen(m->instance));
 	c->n_secrets = secrets->n;
+	memcpy(c->punt_per_s, m->punt_per_s, sizeof(c->punt_per_s));
 	memcpy(c->secrets, secrets->key, sizeof(c->secrets));
 	return ctl_block_take(&b.block);
 }

@@ -180,9 +180,20 @@ void dp_tx_flush(struct dp_tx *t)
 	}
 }
 
+_Static_assert(DP_REASON_PUNT_REST - DP_REASON_PUNT_NEIGHBOURS == DP_PUNT_REST
+		       && DP_PUNT_REST + 1 == DP_PUNT_N,
+	       "the reasons stand in the classes' order");
+
 void dp_tx_kernel(struct dp_tx *t, unsigned int port, struct rte_mbuf *m)
 {
 	struct dp_tx_queue *q = &t->kernel[port];
+	enum dp_punt class =
+		dp_punt_class(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, t->cfg);
+
+	if (t->cfg && !dp_punt_take(&t->punts, port, class, t->cfg->punt_per_s[class], t->now_us)) {
+		dp_tx_drop(t, m, (enum dp_reason)(DP_REASON_PUNT_NEIGHBOURS + class));
+		return;
+	}
 
 	q->m[q->n++] = m;
 	if (q->n == DP_TX_BURST)

@@ -15,6 +15,7 @@
 #include "dataplane/io/dp_pmtu.h"
 #include "dataplane/io/dp_pools.h"
 #include "dataplane/io/dp_port.h"
+#include "dataplane/io/dp_punt.h"
 #include "dataplane/io/dp_rewrite.h"
 #include "dataplane/io/dp_used.h"
 #include "dataplane/steer/steer.h"
@@ -37,6 +38,7 @@ struct dp_tx {
 	struct dp_event_ring *events;
 	struct dp_hold *hold;
 	const struct dp_net *net;   /* of this burst */
+	const struct dp_cfg *cfg;   /* of this burst */
 	const struct dp_pmtu *pmtu; /* borrowed */
 	uint64_t now_us;
 	uint16_t ipv4_id;
@@ -44,6 +46,7 @@ struct dp_tx {
 	struct dp_tx_queue port[DP_MAX_PORTS];
 	struct dp_tx_queue kernel[DP_MAX_PORTS];
 	struct dp_used used;
+	struct dp_punts punts;
 	uint8_t scratch[DP_SCRATCH_SIZE];
 };
 
@@ -77,7 +80,7 @@ void dp_tx_answer(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p
 /** Send a datagram that is no verdict on one that came in. Borrows its bytes. */
 void dp_tx_send(struct dp_tx *t, const struct steer_send *out);
 
-/** To the kernel, by the port's exception netdev, as it is. */
+/** To the kernel, by the port's exception netdev, as it is, unless its class has had its share. */
 void dp_tx_kernel(struct dp_tx *t, unsigned int port, struct rte_mbuf *m);
 
 /** From the kernel to the wire, as it is but for the port's VLAN tag. */

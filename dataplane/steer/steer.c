@@ -50,13 +50,14 @@ struct steer *steer_new(const struct steer_params *p)
 	s->p = *p;
 	s->random = p->seed;
 	s->limits = steer_limits_new(p->n_limits ? p->n_limits : 1);
+	s->requests = steer_limits_new(p->n_limits ? p->n_limits : 1);
 	if (p->n_records)
 		s->records = steer_records_new(
 			p->n_records, hold_us > STEER_HOLD_MAX_US ? hold_us : STEER_HOLD_MAX_US);
 	if (p->n_challenges)
 		s->challenges = steer_records_new(p->n_challenges, STEER_CHALLENGE_US);
-	if (!s->limits || (p->n_records && !s->records) || (p->n_challenges && !s->challenges)
-	    || !init_flights(s)) {
+	if (!s->limits || !s->requests || (p->n_records && !s->records)
+	    || (p->n_challenges && !s->challenges) || !init_flights(s)) {
 		steer_free(s);
 		return NULL;
 	}
@@ -70,6 +71,7 @@ void steer_free(struct steer *s)
 	steer_records_free(s->records);
 	steer_records_free(s->challenges);
 	steer_limits_free(s->limits);
+	steer_limits_free(s->requests);
 	steer_store_free(s->store);
 	steer_replay_free(s->replay);
 	if (s->peers)
@@ -257,6 +259,9 @@ void steer_message(struct steer *s, const struct steer_in *in, struct steer_verd
 		steer_drop(&c, DP_REASON_REQ_UNROUTABLE, "listener without a service");
 		return;
 	}
+	if ((c.service->n_allow | c.service->n_deny | c.service->requests_per_s) && !find_source(&c)
+	    && !steer_guard(&c))
+		return;
 	if (steer_is_stun(in->buf, in->len)) {
 		c.source = find_source(&c);
 		if (members && !c.source)

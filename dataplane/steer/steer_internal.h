@@ -53,10 +53,11 @@ struct steer {
 	uint64_t random;                  /* state of steer_random() */
 	struct steer_records *records;    /* NULL: none are kept */
 	struct steer_records *challenges; /* NULL: none are kept */
-	struct steer_limits *limits;
-	struct steer_peer *peers;    /* DP_MAX_MEMBERS; NULL: nothing is in flight here */
-	struct steer_store *store;   /* NULL: no copies are kept */
-	struct steer_replay *replay; /* with a store */
+	struct steer_limits *limits;      /* of own answers */
+	struct steer_limits *requests;    /* of clients' requests */
+	struct steer_peer *peers;         /* DP_MAX_MEMBERS; NULL: nothing is in flight here */
+	struct steer_store *store;        /* NULL: no copies are kept */
+	struct steer_replay *replay;      /* with a store */
 	struct steer_scan scan;
 	uint64_t hint_us; /* last unproven ICMP error that was passed on */
 	struct sip_msg msg;
@@ -182,6 +183,11 @@ static inline uint64_t steer_word(const struct steer *s, uint16_t pair)
 void steer_hand_over(struct steer_ctx *c, unsigned int owner, const char *why);
 /** Whether a request of a spread source belongs to another worker: the verdict is then complete. */
 bool steer_hands_on(struct steer_ctx *c);
+
+/* steer_guard.c */
+/** Whether a service admits a datagram: its source, and that one's share of requests. Those of
+ * members are. False: dropped. */
+bool steer_guard(struct steer_ctx *c);
 
 /* steer_own.c: what is ours */
 

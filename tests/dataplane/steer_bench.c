@@ -15,7 +15,7 @@ struct model {
 	struct ctl_model m;
 	struct ctl_member members[4][3];
 	struct ctl_pair pairs[4];
-	struct ctl_source source;
+	struct ctl_source source, allow, deny;
 	struct ctl_listen listens[4], trunk_listen;
 	struct ctl_service services[2];
 	unsigned int voice_pairs[4], trunk_pairs[2];
@@ -107,8 +107,22 @@ static struct ctl_service service(const struct bench_opts *o, const char *name)
 		.map_503 = o->map_503,
 		.retry_after_ms = 10000,
 		.answers_per_s = o->answers_per_s,
+		.requests_per_s = o->requests_per_s,
 		.max_message = o->max_message,
 	};
+}
+
+/* The network that an address is in. */
+static struct ctl_source network_of(const char *address)
+{
+	struct ctl_source s = { 0 };
+	unsigned int bytes;
+
+	cr_assert(dp_ip_parse(address, &s.ip) == 0);
+	bytes = dp_ip_is_v4(&s.ip) ? 15 : 8;
+	s.prefix_len = (uint8_t)(bytes * 8);
+	memset(s.ip.b + bytes, 0, 16 - bytes);
+	return s;
 }
 
 static void fill_services(struct model *w, const struct bench_opts *o, unsigned int n_pairs)
@@ -134,6 +148,16 @@ static void fill_services(struct model *w, const struct bench_opts *o, unsigned 
 		w->emergency[0] = (char *)(uintptr_t)o->emergency;
 		voice->emergency = w->emergency;
 		voice->n_emergency = 1;
+	}
+	if (o->allow) {
+		w->allow = network_of(o->allow);
+		voice->allow = &w->allow;
+		voice->n_allow = 1;
+	}
+	if (o->deny) {
+		w->deny = network_of(o->deny);
+		voice->deny = &w->deny;
+		voice->n_deny = 1;
 	}
 	w->m.n_services = 1;
 	if (!o->two_services)

@@ -44,6 +44,8 @@ struct bench_opts {
 	bool no_v6; /* no IPv6 listener */
 	int map_503;
 	uint32_t answers_per_s;
+	uint32_t requests_per_s;
+	const char *allow, *deny; /* of voice: an address, admitted or not with its /24 or /64 */
 	uint32_t max_message;
 	uint32_t n_records;
 	uint32_t n_challenges;
