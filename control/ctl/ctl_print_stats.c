@@ -35,6 +35,8 @@ static const struct ctl_column worker_columns[] = {
 static const struct ctl_column port_columns[] = {
 	{ "port", "PORT" },
 	{ "link", "LINK" },
+	{ "self_probe", "SELF-PROBE" },
+	{ "self_probe_us", "ROUND TRIP [us]" },
 	{ "rx_packets", "RX PACKETS" },
 	{ "rx_bytes", "RX [B]" },
 	{ "tx_packets", "TX PACKETS" },

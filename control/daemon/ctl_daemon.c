@@ -22,6 +22,7 @@
 #include "control/daemon/ctl_live.h"
 #include "control/daemon/ctl_methods.h"
 #include "control/daemon/ctl_reload.h"
+#include "control/daemon/ctl_self.h"
 #include "control/daemon/ctl_watch.h"
 #include "control/link/ctl_spawn.h"
 #include "control/net/ctl_netdev.h"
@@ -395,6 +396,10 @@ static int start_pairs(struct ctl_daemon *d)
 	struct ctl_watch_params wp = {
 		.base = d->base, .region = d->region, .mirror = d->mirror, .history = d->history
 	};
+	struct ctl_self_params sp = { .base = d->base,
+				      .region = d->region,
+				      .publisher = d->publisher,
+				      .history = d->history };
 
 	d->pairs = ctl_pairs_new(&pp);
 	if (!d->pairs || ctl_pairs_apply(d->pairs, d->model, d->numbers, d->region->pair_words) < 0)
@@ -402,8 +407,9 @@ static int start_pairs(struct ctl_daemon *d)
 	wp.pairs = d->pairs;
 	d->watch = ctl_watch_new(&wp);
 	d->live = ctl_live_new(d->base, d->region, d->pairs);
+	d->self = ctl_self_new(&sp);
 	d->reload = ctl_reload_new(d);
-	if (!d->watch || !d->live || !d->reload)
+	if (!d->watch || !d->live || !d->self || !d->reload)
 		return say("out of memory");
 	if (d->found)
 		ctl_ports_settle(d, d->model);
@@ -471,6 +477,7 @@ void ctl_daemon_end(struct ctl_daemon *d)
 		unlink(d->model->control_socket);
 		close(d->listener);
 	}
+	ctl_self_free(d->self);
 	ctl_live_free(d->live);
 	ctl_watch_free(d->watch);
 	if (d->pairs)

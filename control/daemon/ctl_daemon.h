@@ -19,6 +19,7 @@
 #include "control/snapshot/ctl_snapshot.h"
 
 struct ctl_live;
+struct ctl_self;
 struct ctl_watch;
 struct ctl_reload;
 
@@ -44,6 +45,7 @@ struct ctl_daemon {
 	struct ctl_pairs *pairs;
 	struct ctl_watch *watch;
 	struct ctl_live *live;
+	struct ctl_self *self;
 	struct ctl_reload *reload;
 	struct ctl_rpc *rpc;
 	struct event *signals[3]; /* SIGTERM, SIGINT, SIGHUP */

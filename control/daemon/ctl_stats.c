@@ -7,6 +7,7 @@
 
 #include "control/daemon/ctl_live.h"
 #include "control/daemon/ctl_methods.h"
+#include "control/daemon/ctl_self.h"
 #include "control/daemon/ctl_watch.h"
 #include "dataplane/dp_cfg.h"
 
@@ -116,6 +117,8 @@ static json_t *port_json(const struct ctl_daemon *d, unsigned int port)
 		sum.to_kernel += get(&c->to_kernel);
 		sum.from_kernel += get(&c->from_kernel);
 	}
+	json_object_set_new(o, "self_probe", json_string(ctl_self_state(d->self, port)));
+	put(o, "self_probe_us", ctl_self_rtt_us(d->self, port));
 	put(o, "rx_packets", sum.rx_packets);
 	put(o, "rx_bytes", sum.rx_bytes);
 	put(o, "tx_packets", sum.tx_packets);

@@ -33,6 +33,14 @@ static bool is_routing_udp(uint16_t port)
 	}
 }
 
+/* An answer of ours to our own self-probe. */
+static bool is_own(const struct dp_cfg *cfg, const struct sip_ip *src, uint16_t port)
+{
+	struct dp_endpoint at = { .ip = *src, .port = port, .transport = DP_UDP };
+
+	return dp_cfg_listener_at(cfg, &at) != NULL;
+}
+
 static enum dp_punt class_of_udp(const uint8_t *l4, const struct sip_ip *src,
 				 const struct dp_cfg *cfg)
 {
@@ -40,7 +48,7 @@ static enum dp_punt class_of_udp(const uint8_t *l4, const struct sip_ip *src,
 
 	if (is_routing_udp(to))
 		return DP_PUNT_ROUTING;
-	if (from == 53 || (cfg && dp_cfg_source(cfg, src, from)))
+	if (from == 53 || (cfg && (dp_cfg_source(cfg, src, from) || is_own(cfg, src, from))))
 		return DP_PUNT_PROBES;
 	return DP_PUNT_REST;
 }

@@ -443,3 +443,27 @@ void dp_tx_send(struct dp_tx *t, const struct steer_send *out)
 	memcpy((uint8_t *)m->buf_addr + pl.off, out->buf, out->len);
 	finish(t, m, &pl, 0, out->from, &out->to, &h);
 }
+
+void dp_tx_answer_kernel(struct dp_tx *t, unsigned int port, struct rte_mbuf *m,
+			 const struct dp_packet *p, const struct steer_verdict *v)
+{
+	struct dp_payload pl = { .off = DP_HEADERS_MAX, .len = v->answer_len };
+	struct dp_headers headers = {
+		.from = v->from->at, .to = v->to, .ipv4_id = t->ipv4_id++, .tclass = p->tclass
+	};
+	const uint8_t *mac = t->ports[port].dev.mac;
+	struct dp_frame f = frame_of(m);
+	uint16_t type;
+
+	if (pl.off + pl.len > m->buf_len
+	    || dp_ip_is_v4(&v->from->at.ip) != dp_ip_is_v4(&v->to.ip)) {
+		dp_tx_drop(t, m, DP_REASON_NO_ROOM);
+		return;
+	}
+	memcpy(f.buf + pl.off, v->answer, v->answer_len);
+	type = dp_rewrite_headers(&f, &pl, &headers);
+	dp_rewrite_ether(&f, mac, mac, 0, type);
+	frame_put(m, &f);
+	m->ol_flags = 0;
+	dp_tx_kernel(t, port, m);
+}

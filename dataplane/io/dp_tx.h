@@ -77,6 +77,10 @@ void dp_tx_forward(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *
 void dp_tx_answer(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,
 		  const struct steer_verdict *v);
 
+/** The same for a request that came from the kernel by a port's exception netdev: back that way. */
+void dp_tx_answer_kernel(struct dp_tx *t, unsigned int port, struct rte_mbuf *m,
+			 const struct dp_packet *p, const struct steer_verdict *v);
+
 /** Send a datagram that is no verdict on one that came in. Borrows its bytes. */
 void dp_tx_send(struct dp_tx *t, const struct steer_send *out);
 

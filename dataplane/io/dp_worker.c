@@ -442,6 +442,39 @@ static void handle_tagged(struct dp_worker *w, const struct source *s, struct rt
 		handle_burst(w, &of, m, kept);
 }
 
+/* From the kernel to the port's own address: nothing that could leave, but control's self-probe. */
+static bool is_self_probe(const struct dp_worker *w, unsigned int port, const struct rte_mbuf *m)
+{
+	return m->data_len >= DP_ETHER_LEN
+	       && memcmp(rte_pktmbuf_mtod(m, const uint8_t *), w->shared->ports[port].dev.mac, 6)
+			  == 0;
+}
+
+/* Classified and steered like what comes from the wire; the answer goes back to the kernel. */
+static void handle_self_probe(struct dp_worker *w, unsigned int port, struct rte_mbuf *m)
+{
+	const struct dp_cfg *cfg = w->view.cfg;
+	struct steer_in in = { .local = true };
+	struct dp_packet p;
+
+	dp_classify(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &p);
+	in.listener = cfg && p.kind == DP_PACKET_UDP ? dp_cfg_listener_at(cfg, &p.dst) : NULL;
+	if (!in.listener || p.reason != DP_REASON_N) {
+		dp_tx_drop(&w->tx, m, in.listener ? p.reason : DP_REASON_NO_SNAPSHOT);
+		return;
+	}
+	in.buf = rte_pktmbuf_mtod_offset(m, const uint8_t *, p.payload_off);
+	in.len = p.payload_len;
+	in.src = p.src;
+	in.dst = p.dst;
+	steer_begin(w->steer, cfg, w->now_us);
+	steer_message(w->steer, &in, &w->verdict);
+	if (w->verdict.action == STEER_ANSWER)
+		dp_tx_answer_kernel(&w->tx, port, m, &p, &w->verdict);
+	else
+		rte_pktmbuf_free(m);
+}
+
 /* One round over all queues. Returns how many packets there were. */
 static unsigned int round_of_bursts(struct dp_worker *w)
 {
@@ -463,8 +496,12 @@ static unsigned int round_of_bursts(struct dp_worker *w)
 				handle_burst(w, s, m, n);
 		}
 		k = rte_eth_rx_burst(s->exception, s->queue, m, BURST);
-		for (uint16_t j = 0; j < k; j++)
-			dp_tx_wire(&w->tx, s->port, m[j]);
+		for (uint16_t j = 0; j < k; j++) {
+			if (is_self_probe(w, s->port, m[j]))
+				handle_self_probe(w, s->port, m[j]);
+			else
+				dp_tx_wire(&w->tx, s->port, m[j]);
+		}
 		w->count->port[s->port].from_kernel += k;
 		total += n + k;
 	}

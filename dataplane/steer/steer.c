@@ -259,8 +259,8 @@ void steer_message(struct steer *s, const struct steer_in *in, struct steer_verd
 		steer_drop(&c, DP_REASON_REQ_UNROUTABLE, "listener without a service");
 		return;
 	}
-	if ((c.service->n_allow | c.service->n_deny | c.service->requests_per_s) && !find_source(&c)
-	    && !steer_guard(&c))
+	if ((c.service->n_allow | c.service->n_deny | c.service->requests_per_s) && !in->local
+	    && !find_source(&c) && !steer_guard(&c))
 		return;
 	if (steer_is_stun(in->buf, in->len)) {
 		c.source = find_source(&c);

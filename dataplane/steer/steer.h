@@ -67,6 +67,7 @@ struct steer_in {
 	struct dp_endpoint dst;
 	const struct dp_listener *listener; /* that dst names, of the snapshot in use */
 	uint8_t spread;                     /* enum steer_spread */
+	bool local; /* from this machine itself, by its own word: neither refused nor limited */
 	bool dst_multicast; /* IP or Ethernet destination was multicast or broadcast */
 };
 

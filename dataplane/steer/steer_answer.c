@@ -71,7 +71,7 @@ void steer_answer(struct steer_ctx *c, unsigned int status, const char *phrase, 
 		steer_drop(c, DP_REASON_ANSWER_FORBIDDEN, why);
 		return;
 	}
-	if (!c->owed
+	if (!c->owed && !c->in->local
 	    && !steer_limits_take(c->s->limits, &c->in->src.ip, c->service->answers_per_s,
 				  c->s->now_us)) {
 		steer_drop(c, DP_REASON_ANSWER_LIMITED, why);
