@@ -147,8 +147,19 @@ static void advise_stream_timeout(const struct ctl_pair *p, struct ctl_diag *d)
 		ctl_duration_format(timeout_ms, text), STREAM_TIMEOUT_MS);
 }
 
+static void advise_periods(const struct ctl_pair *p, struct ctl_diag *d)
+{
+	if (p->set.oos_check_ms || !p->set.probe_all
+	    || !ctl_map_given(&ctl_map_pair, p, "probe-all"))
+		return;
+	ctl_diag_add(
+		d, false, ctl_map_line(&ctl_map_pair, p, "probe-all"),
+		"probe-all: it has no effect while oos-check is 0: nobody is probed periodically");
+}
+
 void ctl_advise_probe(const struct ctl_pair *p, struct ctl_diag *d)
 {
+	advise_periods(p, d);
 	advise_tls(p, d);
 	advise_stream_timeout(p, d);
 }

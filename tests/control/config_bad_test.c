@@ -420,6 +420,9 @@ static const struct row timer_rows[] = {
 	  "24: probe-timeout: 29ms leaves no room for the 3 sends of a probe, 10ms apart" },
 	{ TAIL, "    probe-timeout: 29ms\n    fall: 2\n", NULL },
 	{ TAIL, "    probe-timeout: 30ms\n", NULL },
+	{ TIMERS, "    oos-check: 0\n    probe-all: yes\n",
+	  "21: warning: probe-all: it has no effect while oos-check is 0" },
+	{ TIMERS, "    oos-check: 0\n    probe-all: no\n", NULL },
 	/* Over streams */
 	{ TAIL, "    probe: { transport: tcp }\n", NULL },
 	{ TAIL, "    probe: { transport: sctp }\n",
