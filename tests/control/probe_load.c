@@ -1,14 +1,17 @@
 /*
- * What it costs control to watch many members: `probe_load [MEMBERS [PERIOD_MS [SECONDS]]]` runs
- * the real runtime and prober against a responder in another process, which answers for members
- * at 127.0.0.0/8, and prints the CPU share of this process, and whether all of them were seen up.
+ * What it costs control to watch many members: `probe_load [MEMBERS [PERIOD_MS [SECONDS [tcp]]]]`
+ * runs the real runtime and prober against a responder in another process, which answers for
+ * members at 127.0.0.0/8, and prints the CPU share of this process, and whether all of them were
+ * seen up. Over TCP each member has a connection, and it is kept.
  */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -30,17 +33,19 @@ struct slot {
 
 static struct slot slots[BATCH];
 
-static int open_responder(uint16_t *port)
+static int open_responder(uint16_t *port, int type)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM, 0), on = 1, size = 64 << 20;
+	int fd = socket(AF_INET, type, 0), on = 1, size = 64 << 20;
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	socklen_t len = sizeof(in);
 
-	setsockopt(fd, SOL_IP, IP_PKTINFO, &on, sizeof(on));
+	if (type == SOCK_DGRAM)
+		setsockopt(fd, SOL_IP, IP_PKTINFO, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
 	if (fd < 0 || bind(fd, (struct sockaddr *)&in, len) != 0
-	    || getsockname(fd, (struct sockaddr *)&in, &len) != 0)
+	    || getsockname(fd, (struct sockaddr *)&in, &len) != 0
+	    || (type == SOCK_STREAM && listen(fd, 4096) != 0))
 		return -1;
 	*port = ntohs(in.sin_port);
 	return fd;
@@ -101,6 +106,36 @@ static void respond(int fd)
 	}
 }
 
+/* A request comes whole: it is one segment on loopback. */
+static void respond_stream(int fd)
+{
+	static char buf[2048], out[2048];
+	int ep = epoll_create1(0);
+	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd }, got[64];
+
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	for (;;) {
+		int n = epoll_wait(ep, got, 64, -1);
+
+		for (int i = 0; i < n; i++) {
+			ssize_t len;
+
+			if (got[i].data.fd == fd) {
+				while ((ev.data.fd = accept(fd, NULL, NULL)) >= 0)
+					epoll_ctl(ep, EPOLL_CTL_ADD, ev.data.fd, &ev);
+				continue;
+			}
+			len = recv(got[i].data.fd, buf, sizeof(buf), 0);
+			if (len <= 0)
+				close(got[i].data.fd);
+			else
+				send(got[i].data.fd, out, make_answer(buf, (size_t)len, out),
+				     MSG_NOSIGNAL);
+		}
+	}
+}
+
 /* ---- The runtime */
 
 static void set_word(void *arg, unsigned int pair, uint64_t word)
@@ -108,7 +143,8 @@ static void set_word(void *arg, unsigned int pair, uint64_t word)
 	((uint64_t *)arg)[pair] = word;
 }
 
-static void fill_pair(struct ctl_pair *p, unsigned int i, uint16_t port, uint32_t period_ms)
+static void fill_pair(struct ctl_pair *p, unsigned int i, const struct dp_endpoint *at,
+		      uint32_t period_ms)
 {
 	char name[32];
 
@@ -134,11 +170,13 @@ static void fill_pair(struct ctl_pair *p, unsigned int i, uint16_t port, uint32_
 		p->members[m].host = strdup(host);
 		p->members[m].role = (enum dp_role)m;
 		dp_ip_parse(host, &p->members[m].at.ip);
-		p->members[m].at.port = port;
+		p->members[m].at.port = at->port;
+		p->members[m].at.transport = at->transport;
 	}
 }
 
-static struct ctl_model *make_model(unsigned int n_pairs, uint16_t port, uint32_t period_ms)
+static struct ctl_model *make_model(unsigned int n_pairs, const struct dp_endpoint *at,
+				    uint32_t period_ms)
 {
 	struct ctl_model *m = calloc(1, sizeof(*m));
 
@@ -146,7 +184,7 @@ static struct ctl_model *make_model(unsigned int n_pairs, uint16_t port, uint32_
 	m->pairs_by_name = calloc(n_pairs, sizeof(*m->pairs_by_name));
 	m->n_pairs = n_pairs;
 	for (unsigned int i = 0; i < n_pairs; i++) {
-		fill_pair(&m->pairs[i], i, port, period_ms);
+		fill_pair(&m->pairs[i], i, at, period_ms);
 		m->pairs_by_name[i] = i;
 	}
 	return m;
@@ -178,11 +216,12 @@ static unsigned int count_known(const uint64_t *words, unsigned int n)
 	return known;
 }
 
-static int run(unsigned int n_members, uint32_t period_ms, unsigned int seconds, uint16_t port)
+static int run(unsigned int n_members, uint32_t period_ms, unsigned int seconds,
+	       const struct dp_endpoint *at)
 {
 	unsigned int n_pairs = n_members / 2, known;
 	struct event_base *base = event_base_new();
-	struct ctl_model *model = make_model(n_pairs, port, period_ms);
+	struct ctl_model *model = make_model(n_pairs, at, period_ms);
 	struct ctl_numbers *numbers = ctl_numbers_new();
 	uint64_t *words = calloc(DP_MAX_PAIRS, sizeof(*words)), sent, start_us;
 	const struct ctl_pairs_params params = { .base = base,
@@ -224,21 +263,28 @@ int main(int argc, char **argv)
 	unsigned int members = argc > 1 ? (unsigned int)atoi(argv[1]) : 20000;
 	uint32_t period_ms = argc > 2 ? (uint32_t)atoi(argv[2]) : 1000;
 	unsigned int seconds = argc > 3 ? (unsigned int)atoi(argv[3]) : 10;
-	uint16_t port;
-	int fd = open_responder(&port), failed;
+	struct dp_endpoint at = { .transport = argc > 4 && strcmp(argv[4], "tcp") == 0 ? DP_TCP
+										       : DP_UDP };
+	struct rlimit files = { 1 << 18, 1 << 18 };
+	int fd = open_responder(&at.port, at.transport == DP_TCP ? SOCK_STREAM : SOCK_DGRAM),
+	    failed;
 	pid_t pid;
 
+	setrlimit(RLIMIT_NOFILE, &files);
+
 	if (fd < 0 || members < 2 || members / 2 > DP_MAX_PAIRS || period_ms == 0) {
-		fprintf(stderr, "usage: probe_load [MEMBERS [PERIOD_MS [SECONDS]]]\n");
+		fprintf(stderr, "usage: probe_load [MEMBERS [PERIOD_MS [SECONDS [tcp]]]]\n");
 		return 2;
 	}
 	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (at.transport == DP_TCP)
+			respond_stream(fd);
 		respond(fd);
 	}
 	close(fd);
-	failed = run(members, period_ms, seconds, port);
+	failed = run(members, period_ms, seconds, &at);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	return failed;
