@@ -35,6 +35,16 @@ int ctl_check_sources(struct ctl_model *m, struct ctl_diag *d);
 /** What is legal but unwise, in a file without errors: warnings. */
 void ctl_check_advise(const struct ctl_model *m, struct ctl_diag *d);
 
+/**
+ * The address families in which each pair's members can be reached: those that the pair has an
+ * egress address for, or each of its services a listener.
+ * @param families  Out, one for each pair: bit 0 IPv4, bit 1 IPv6.
+ */
+void ctl_pair_families(const struct ctl_model *m, uint8_t *families);
+
+/** Whether an address is the broadcast address of a subnet of ours. */
+bool ctl_own_broadcast(const struct ctl_model *m, const struct sip_ip *ip);
+
 /** The port that owns an address: its index, or -ENOENT. */
 int ctl_own_port(const struct ctl_model *m, const struct sip_ip *ip);
 

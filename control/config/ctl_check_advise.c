@@ -96,6 +96,10 @@ static bool leads_to(const struct ctl_port *p, const struct sip_ip *ip)
 
 static void advise_reach(const struct ctl_model *m, const struct ctl_member *mb, struct ctl_diag *d)
 {
+	static const struct sip_ip none;
+
+	if (dp_ip_equal(&mb->at.ip, &none))
+		return; /* a name */
 	for (size_t i = 0; i < m->n_ports; i++) {
 		if (leads_to(&m->ports[i], &mb->at.ip))
 			return;
@@ -122,6 +126,13 @@ static void advise_failover(const struct ctl_pair *p, struct ctl_diag *d)
 	    && ctl_map_given(&ctl_map_pair, p, "registration"))
 		ctl_diag_add(d, false, ctl_map_line(&ctl_map_pair, p, "registration"),
 			     "registration: there is no other member that a copy could go to");
+}
+
+static void advise_ttl(const struct ctl_model *m, struct ctl_diag *d)
+{
+	if (m->dns.min_ttl_ms > m->dns.max_ttl_ms)
+		ctl_diag_add(d, false, ctl_map_line(&ctl_map_global, m, "dns"),
+			     "min-ttl: it is longer than max-ttl, which then counts for nothing");
 }
 
 static void advise_pair(const struct ctl_model *m, const struct ctl_pair *p, struct ctl_diag *d)
@@ -166,6 +177,7 @@ static void advise_unused(const struct ctl_model *m, struct ctl_diag *d)
 void ctl_check_advise(const struct ctl_model *m, struct ctl_diag *d)
 {
 	advise_global(m, d);
+	advise_ttl(m, d);
 	for (size_t i = 0; i < m->n_pairs; i++)
 		advise_pair(m, &m->pairs[i], d);
 	advise_unused(m, d);

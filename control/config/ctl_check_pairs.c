@@ -8,6 +8,7 @@
 #include "control/config/ctl_ip.h"
 #include "control/config/ctl_schema.h"
 #include "control/config/ctl_types.h"
+#include "control/dns/ctl_dns_msg.h"
 
 static unsigned int member_line(const struct ctl_member *m, const char *key)
 {
@@ -91,15 +92,17 @@ static void sort_members(struct ctl_pair *p)
 
 /* ---- Members */
 
-static void check_account(const struct ctl_member *m, struct ctl_diag *d)
+/* Of a member, or of servers. */
+static void check_account(const struct ctl_map *map, const void *m, const char *user,
+			  const char *password, struct ctl_diag *d)
 {
-	if (ctl_map_bad(&ctl_map_member, m, "user") || ctl_map_bad(&ctl_map_member, m, "password"))
+	if (ctl_map_bad(map, m, "user") || ctl_map_bad(map, m, "password"))
 		return;
-	if (m->user && !m->password)
-		ctl_diag_add(d, true, member_line(m, "user"),
-			     "user: \"%s\" has no password; add password, or remove user", m->user);
-	else if (m->password && !m->user)
-		ctl_diag_add(d, true, member_line(m, "password"),
+	if (user && !password)
+		ctl_diag_add(d, true, ctl_map_line(map, m, "user"),
+			     "user: \"%s\" has no password; add password, or remove user", user);
+	else if (password && !user)
+		ctl_diag_add(d, true, ctl_map_line(map, m, "password"),
 			     "password: there is no user for it; add user, or remove password");
 }
 
@@ -132,7 +135,7 @@ static bool is_subnet_broadcast(const struct ctl_port *p, const struct sip_ip *i
 	return false;
 }
 
-static bool is_a_broadcast(const struct ctl_model *m, const struct sip_ip *ip)
+bool ctl_own_broadcast(const struct ctl_model *m, const struct sip_ip *ip)
 {
 	for (size_t i = 0; i < m->n_ports; i++) {
 		if (is_subnet_broadcast(&m->ports[i], ip))
@@ -160,7 +163,7 @@ static void check_literal(const struct ctl_model *m, struct ctl_member *mb, stru
 			     "address: \"%s\" is link-local; write a routable address of the "
 			     "server",
 			     mb->host);
-	} else if (is_a_broadcast(m, &mb->at.ip)) {
+	} else if (ctl_own_broadcast(m, &mb->at.ip)) {
 		ctl_diag_add(
 			d, true, line,
 			"address: \"%s\" is the broadcast address of a port's subnet; write the "
@@ -173,33 +176,100 @@ static void check_literal(const struct ctl_model *m, struct ctl_member *mb, stru
 	}
 }
 
-static void check_address(const struct ctl_model *m, struct ctl_member *mb, struct ctl_diag *d)
+static void check_name(const char *key, const char *name, unsigned int line, struct ctl_diag *d)
 {
-	unsigned int line = member_line(mb, "address");
-
-	if (!mb->host)
-		return;
-	if (dp_ip_parse(mb->host, &mb->at.ip) == 0)
-		check_literal(m, mb, d);
-	else if (looks_numeric(mb->host))
-		ctl_diag_add(d, true, line, "address: \"%s\" is no IPv4 or IPv6 address", mb->host);
-	else
+	if (looks_numeric(name))
+		ctl_diag_add(d, true, line, "%s: \"%s\" is no IPv4 or IPv6 address", key, name);
+	else if (!ctl_dns_name_fits(name))
 		ctl_diag_add(
 			d, true, line,
-			"address: \"%s\" is a DNS name, and names are not looked up yet; write "
-			"the server's IPv4 or IPv6 address",
-			mb->host);
-	if (mb->at.transport != CTL_UDP)
-		ctl_diag_add(d, true, member_line(mb, "transport"),
+			"%s: \"%s\" is no DNS name; it has labels of letters, digits and "
+			"hyphens with a dot between them, at most 63 bytes each and 253 in all",
+			key, name);
+}
+
+static void check_transport(const struct ctl_map *map, const void *m, unsigned int transport,
+			    struct ctl_diag *d)
+{
+	if (transport != CTL_UDP)
+		ctl_diag_add(d, true, ctl_map_line(map, m, "transport"),
 			     "transport: a stream (TCP or TLS), and streams cannot be forwarded "
 			     "yet; write udp");
 }
 
+static void check_address(const struct ctl_model *m, struct ctl_member *mb, struct ctl_diag *d)
+{
+	check_transport(&ctl_map_member, mb, mb->at.transport, d);
+	if (!mb->host)
+		return;
+	if (dp_ip_parse(mb->host, &mb->at.ip) < 0) {
+		check_name("address", mb->host, member_line(mb, "address"), d);
+		return;
+	}
+	/* RFC 3263 4.2: a numeric address has no SRV, and no port means the transport's own. */
+	if (ctl_port_is_srv(mb->at.port))
+		mb->at.port = mb->at.transport == CTL_TLS ? 5061 : 5060;
+	check_literal(m, mb, d);
+}
+
+/* ---- Servers: members by name */
+
+static void check_servers(const struct ctl_pair *p, struct ctl_diag *d)
+{
+	const struct ctl_servers *s = &p->servers;
+	struct sip_ip literal;
+
+	if (ctl_map_bad(&ctl_map_servers, s, "name"))
+		return;
+	if (!s->name)
+		ctl_diag_add(d, true, s->line,
+			     "servers: there is no name; add the DNS name that stands for the "
+			     "servers of pair \"%s\"",
+			     pair_name(p));
+	else if (dp_ip_parse(s->name, &literal) == 0)
+		ctl_diag_add(d, true, ctl_map_line(&ctl_map_servers, s, "name"),
+			     "name: \"%s\" is an address, and needs no DNS; write members instead "
+			     "of servers",
+			     s->name);
+	else
+		check_name("name", s->name, ctl_map_line(&ctl_map_servers, s, "name"), d);
+	check_transport(&ctl_map_servers, s, s->transport, d);
+	check_account(&ctl_map_servers, s, s->user, s->password, d);
+}
+
+static bool is_written(const struct ctl_pair *p, const char *key)
+{
+	return ctl_map_given(&ctl_map_pair, p, key) || ctl_map_bad(&ctl_map_pair, p, key);
+}
+
+/* Where the members come from: the list, or a name. */
+static void check_origin(const struct ctl_pair *p, struct ctl_diag *d)
+{
+	bool listed = is_written(p, "members"), named = is_written(p, "servers");
+
+	if (listed && named)
+		ctl_diag_add(
+			d, true, ctl_map_line(&ctl_map_pair, p, "servers"),
+			"servers: pair \"%s\" has members too, in line %u; either list them, or "
+			"have DNS say who they are",
+			pair_name(p), ctl_map_line(&ctl_map_pair, p, "members"));
+	else if (!listed && !named)
+		ctl_diag_add(
+			d, true, p->line,
+			"a pair has no \"members\"; it needs a list of mappings, or servers with "
+			"a DNS name");
+	else if (ctl_map_given(&ctl_map_pair, p, "servers"))
+		check_servers(p, d);
+}
+
 void ctl_check_pair(const struct ctl_model *m, struct ctl_pair *p, struct ctl_diag *d)
 {
+	check_origin(p, d);
 	check_roles(p, d);
 	for (size_t i = 0; i < p->n_members; i++) {
-		check_account(&p->members[i], d);
+		const struct ctl_member *mb = &p->members[i];
+
+		check_account(&ctl_map_member, mb, mb->user, mb->password, d);
 		check_methods(&p->members[i], d);
 		check_address(m, &p->members[i], d);
 	}

@@ -188,6 +188,50 @@ static void check_families(const struct ctl_service *s, const struct ctl_pair *p
 	}
 }
 
+void ctl_pair_families(const struct ctl_model *m, uint8_t *families)
+{
+	memset(families, 3, m->n_pairs);
+	for (size_t i = 0; i < m->n_services; i++) {
+		const struct ctl_service *s = &m->services[i];
+		unsigned int has = (unsigned int)has_listener(s, true)
+				   | (unsigned int)has_listener(s, false) << 1;
+
+		for (size_t k = 0; k < s->n_pairs; k++)
+			families[s->pairs[k]] &= (uint8_t)has;
+	}
+	for (size_t i = 0; i < m->n_pairs; i++)
+		families[i] |= (uint8_t)((m->pairs[i].egress[0].port != 0)
+					 | (m->pairs[i].egress[1].port != 0) << 1);
+}
+
+/* A name's addresses are of use in the families that can be reached. */
+static int check_named(const struct ctl_model *m, struct ctl_diag *d)
+{
+	static const uint8_t wanted[] = {
+		[CTL_FAMILY_ANY] = 3, [CTL_FAMILY_IPV4] = 1, [CTL_FAMILY_IPV6] = 2
+	};
+	uint8_t *families = malloc(m->n_pairs + 1);
+
+	if (!families)
+		return -ENOMEM;
+	ctl_pair_families(m, families);
+	for (size_t i = 0; i < m->n_pairs; i++) {
+		const struct ctl_pair *p = &m->pairs[i];
+
+		if (!p->servers.name || ctl_map_bad(&ctl_map_pair, p, "servers")
+		    || families[i] & wanted[p->servers.family])
+			continue;
+		ctl_diag_add(
+			d, true, ctl_map_line(&ctl_map_servers, &p->servers, "family"),
+			"family: no server of this kind can be reached by pair \"%s\"; add a "
+			"listener of that family to each of its services, or an egress address "
+			"to the pair",
+			p->name ? p->name : "?");
+	}
+	free(families);
+	return 0;
+}
+
 int ctl_check_services(struct ctl_model *m, struct ctl_diag *d)
 {
 	struct use *uses = calloc(m->n_pairs + 1, sizeof(*uses));
@@ -205,6 +249,9 @@ int ctl_check_services(struct ctl_model *m, struct ctl_diag *d)
 		     k++)
 			check_families(s, &m->pairs[s->pairs[k]], d);
 	}
+	/* A listen list that could not be read has been told of. */
+	if (ret == 0 && d->n_errors == 0)
+		ret = check_named(m, d);
 	free(uses);
 	return ret;
 }

@@ -10,10 +10,35 @@
 
 #include "control/config/ctl_schema.h"
 
+/* A view's own: arrays of members and their names. Other strings belong to the model. */
+static void view_free(struct ctl_model *m)
+{
+	for (size_t i = 0; i < m->n_pairs; i++) {
+		struct ctl_pair *p = &m->pairs[i];
+
+		if (p->members == m->of->pairs[i].members)
+			continue;
+		for (size_t k = 0; k < p->n_members; k++)
+			free(p->members[k].name);
+		free(p->members);
+	}
+	free(m->pairs);
+	ctl_model_free(m->of);
+	free(m);
+}
+
 void ctl_model_free(struct ctl_model *m)
 {
 	if (!m)
 		return;
+	if (m->refs > 0) {
+		m->refs--;
+		return;
+	}
+	if (m->of) {
+		view_free(m);
+		return;
+	}
 	for (size_t i = 0; i < m->n_services; i++)
 		free(m->services[i].pairs);
 	ctl_map_fini(&ctl_map_global, m);

@@ -19,14 +19,16 @@
 #include "dataplane/dp_cfg.h"
 
 /* Keys of each kind of mapping: the sizes of `lines`. */
-#define CTL_GLOBAL_KEYS  29
+#define CTL_GLOBAL_KEYS  30
 #define CTL_PORT_KEYS    6
 #define CTL_ROUTE_KEYS   2
 #define CTL_SERVICE_KEYS 15
-#define CTL_PAIR_KEYS    25
+#define CTL_PAIR_KEYS    26
 #define CTL_PROBE_KEYS   6
 #define CTL_TLS_KEYS     5
 #define CTL_MEMBER_KEYS  9
+#define CTL_SERVERS_KEYS 6
+#define CTL_DNS_KEYS     6
 
 /* A probe is sent this often, at least so far apart, before it counts as failed. */
 #define CTL_PROBE_SENDS  3
@@ -41,6 +43,7 @@
 #define CTL_MAX_ROUTES    1024 /* of a port */
 #define CTL_MAX_SOURCES   256  /* of a pair */
 #define CTL_MAX_ACCESS    1024 /* of a service: allowed, and denied */
+#define CTL_MAX_RESOLVERS 8
 
 enum ctl_transport { CTL_UDP = DP_UDP, CTL_TCP = DP_TCP, CTL_TLS = DP_TLS };
 
@@ -119,12 +122,47 @@ enum ctl_shares { CTL_SHARES_TRANSACTIONS = 1 };
 struct ctl_member {
 	char *name;
 	enum dp_role role;
-	char *host;            /* as written: an address or a DNS name */
-	struct dp_endpoint at; /* of an address; ip all zero when host is a name */
+	char *host; /* as written: an address or a DNS name */
+	struct dp_endpoint
+		at; /* of an address; ip all zero when host is a name (see ctl_dns_view.h) */
 	char *user, *password; /* NULL: none; for the REGISTER probe of timed failback */
 	char *server_name;     /* that its certificate must have; NULL: the pair's, or the host */
 	uint32_t methods;      /* bit per enum sip_method; all ones: any */
+	uint64_t leaves_ms;    /* in a view: gone from DNS, stays until then (monotonic); 0: it is
+				  there */
 	unsigned int line, lines[CTL_MEMBER_KEYS];
+};
+
+/** Whether a port says "use SRV": 0, and in AudioCodes' notation 65535. */
+static inline bool ctl_port_is_srv(uint16_t port)
+{
+	return port == 0 || port == 65535;
+}
+
+enum ctl_family { CTL_FAMILY_ANY, CTL_FAMILY_IPV4, CTL_FAMILY_IPV6 };
+
+struct ctl_servers { /* of a pair: a name that stands for its members */
+	char *name;  /* NULL: there is none, the pair has `members` */
+	uint16_t port;
+	uint8_t transport; /* enum ctl_transport */
+	uint8_t family;    /* enum ctl_family */
+	char *user, *password;
+	unsigned int line, lines[CTL_SERVERS_KEYS];
+};
+
+struct ctl_resolver {
+	struct sip_ip ip;
+	uint16_t port;
+	unsigned int line;
+};
+
+struct ctl_dns_settings {
+	size_t n_servers; /* 0: those of resolv_conf */
+	struct ctl_resolver *servers;
+	char *resolv_conf;
+	uint32_t timeout_ms, attempts;
+	uint32_t min_ttl_ms, max_ttl_ms;
+	unsigned int lines[CTL_DNS_KEYS];
 };
 
 struct ctl_pair_settings {
@@ -175,8 +213,9 @@ struct ctl_pair {
 	unsigned int egress_port[2];  /* indices into ports */
 	size_t n_egress_as_written;
 	struct ctl_listen *egress_as_written;
-	size_t n_members; /* at most DP_PAIR_MEMBERS */
+	size_t n_members; /* at most DP_PAIR_MEMBERS; 0: all come from DNS, see ctl_dns_view.h */
 	struct ctl_member *members;
+	struct ctl_servers servers;
 	size_t n_sources;
 	struct ctl_source *sources;
 	unsigned int line, lines[CTL_PAIR_KEYS];
@@ -204,6 +243,7 @@ struct ctl_model {
 	uint32_t record_hold_ms;
 	uint32_t store_mb; /* copies of open requests, per worker */
 	int log_level;     /* LOG_ERR to LOG_DEBUG */
+	struct ctl_dns_settings dns;
 	size_t n_ports;
 	struct ctl_port *ports;
 	size_t n_services;
@@ -212,8 +252,11 @@ struct ctl_model {
 	struct ctl_pair *pairs;
 	unsigned int *pairs_by_name; /* indices, sorted by name */
 	unsigned int lines[CTL_GLOBAL_KEYS];
+	unsigned int refs;    /* views of this model, besides its owner */
+	struct ctl_model *of; /* a view: the model that all but `pairs` is borrowed from */
 };
 
+/** Free a model, or a view: whose model goes when its owner and the last view have let go of it. */
 void ctl_model_free(struct ctl_model *m);
 
 /** Where a member's probes go: its own endpoint unless the pair's `probe` names another transport

@@ -76,6 +76,12 @@ static const struct ctl_word transport_words[] = {
 	{ "tls", CTL_TLS },
 };
 
+static const struct ctl_word family_words[] = {
+	{ "any", CTL_FAMILY_ANY },
+	{ "ipv4", CTL_FAMILY_IPV4 },
+	{ "ipv6", CTL_FAMILY_IPV6 },
+};
+
 /* What begins a transaction that is answered: not ACK, nor CANCEL, which follows its INVITE. */
 static const struct ctl_word method_words[] = {
 	{ "REGISTER", 1u << SIP_METHOD_REGISTER }, { "INVITE", 1u << SIP_METHOD_INVITE },
@@ -189,6 +195,8 @@ static const struct ctl_key global_keys[CTL_GLOBAL_KEYS] = {
 	{ "kernel-rest", &ctl_type_number, AT(ctl_model, punt_per_s[DP_PUNT_REST]), .min = 1,
 	  .max = 10000000, .flags = CTL_ZERO, .def = "5000",
 	  .help = "The same for everything else." },
+	{ "dns", NULL, .map = &ctl_map_dns, AT(ctl_model, dns), .def_says = "see DNS",
+	  .help = "How names are looked up." },
 	{ "ports", NULL, .map = &ctl_map_port, LIST(ctl_model, ports, n_ports, 1, DP_MAX_PORTS),
 	  .flags = CTL_REQUIRED, .help = "Network ports that the fast path drives." },
 	{ "services", NULL, .map = &ctl_map_service,
@@ -196,6 +204,31 @@ static const struct ctl_key global_keys[CTL_GLOBAL_KEYS] = {
 	  .help = "What clients reach." },
 	{ "pairs", NULL, .map = &ctl_map_pair, LIST(ctl_model, pairs, n_pairs, 1, DP_MAX_PAIRS),
 	  .flags = CTL_REQUIRED, .help = "The SIP servers." },
+};
+
+/* ---- DNS */
+
+static const struct ctl_key dns_keys[CTL_DNS_KEYS] = {
+	{ "servers", &ctl_type_resolver,
+	  LIST(ctl_dns_settings, servers, n_servers, 0, CTL_MAX_RESOLVERS), .def = "[]",
+	  .def_says = "those of `resolv-conf`",
+	  .help = "DNS servers, asked in this order: the next one when one is silent or fails." },
+	{ "resolv-conf", &ctl_type_path, AT(ctl_dns_settings, resolv_conf), .min = 1, .max = 4000,
+	  .def = "/etc/resolv.conf",
+	  .help = "Where the DNS servers are named, if not here; read again at a reload." },
+	{ "timeout", &ctl_type_duration, AT(ctl_dns_settings, timeout_ms), .min = 100, .max = 30000,
+	  .def = "1s",
+	  .help = "How long the first try of a question waits for one server; later tries wait "
+		  "longer." },
+	{ "attempts", &ctl_type_number, AT(ctl_dns_settings, attempts), .min = 1, .max = 10,
+	  .def = "3",
+	  .help = "How often each server is asked before a question counts as failed." },
+	{ "min-ttl", &ctl_type_duration, AT(ctl_dns_settings, min_ttl_ms), .min = 1000,
+	  .max = 3600000, .def = "5s",
+	  .help = "A name is not looked up again sooner than this, however short its TTL." },
+	{ "max-ttl", &ctl_type_duration, AT(ctl_dns_settings, max_ttl_ms), .min = 1000,
+	  .max = 604800000, .def = "3600s",
+	  .help = "A name is looked up again after this time, however long its TTL." },
 };
 
 /* ---- Ports */
@@ -341,8 +374,12 @@ static const struct ctl_key pair_keys[CTL_PAIR_KEYS] = {
 	  .help = "Name of the pair. Cookies and branches are made of it: the same on all "
 		  "instances." },
 	{ "members", NULL, .map = &ctl_map_member,
-	  LIST(ctl_pair, members, n_members, 1, DP_PAIR_MEMBERS), .flags = CTL_REQUIRED,
+	  LIST(ctl_pair, members, n_members, 1, DP_PAIR_MEMBERS),
+	  .def_says = "required without `servers`",
 	  .help = "A primary, a backup, then fallbacks in order." },
+	{ "servers", NULL, .map = &ctl_map_servers, AT(ctl_pair, servers),
+	  .def_says = "none; see Servers", .from = "AudioCodes",
+	  .help = "A DNS name that stands for the members, instead of `members`." },
 	{ "profile", &ctl_type_profile, AT(ctl_pair, profile), WORDS(ctl_profile_words),
 	  .def_says = "none",
 	  .help = "Whose behaviour the defaults of this pair follow; see docs/SETTINGS.md." },
@@ -430,9 +467,11 @@ static const struct ctl_key member_keys[CTL_MEMBER_KEYS] = {
 	  .help = "One primary, one backup, any number of fallbacks." },
 	{ "address", &ctl_type_host, AT(ctl_member, host), .min = 1, .max = 253,
 	  .flags = CTL_REQUIRED, .from = "Fanvil, Baker, Yealink, AudioCodes",
-	  .help = "IPv4 or IPv6 address, without brackets." },
-	{ "port", &ctl_type_number, AT(ctl_member, at.port), .min = 1, .max = 65534, .def = "5060",
-	  .from = "Fanvil, Baker, AudioCodes", .help = "Port number." },
+	  .help = "IPv4 or IPv6 address, without brackets, or a DNS name." },
+	{ "port", &ctl_type_number, AT(ctl_member, at.port), .min = 0, .max = 65535, .def = "5060",
+	  .from = "Fanvil, Baker, AudioCodes",
+	  .help = "Port number. With a name, 0 or 65535 have it looked up by SRV; with an address, "
+		  "they are the transport's own port." },
 	{ "transport", &ctl_type_word, AT(ctl_member, at.transport), WORDS(transport_words),
 	  .def = "udp", .from = "Baker, AudioCodes", .help = "Only `udp` for now." },
 	{ "user", &ctl_type_text, AT(ctl_member, user), .min = 1, .max = 128, .def_says = "none",
@@ -447,6 +486,27 @@ static const struct ctl_key member_keys[CTL_MEMBER_KEYS] = {
 	{ "server-name", &ctl_type_domain, AT(ctl_member, server_name), .min = 1, .max = 253,
 	  .def_says = "the pair's `tls`",
 	  .help = "Whom this member's certificate must name, where it differs from its twin's." },
+};
+
+/* ---- Servers: members by name */
+
+static const struct ctl_key servers_keys[CTL_SERVERS_KEYS] = {
+	{ "name", &ctl_type_host, AT(ctl_servers, name), .min = 1, .max = 253,
+	  .def_says = "required", .from = "AudioCodes",
+	  .help = "The DNS name, such as `sip.example.com`." },
+	{ "port", &ctl_type_number, AT(ctl_servers, port), .min = 0, .max = 65535, .def = "0",
+	  .from = "AudioCodes",
+	  .help = "0 or 65535: NAPTR and SRV records say which servers and ports, in which order; "
+		  "any other: the name's addresses, at this port." },
+	{ "transport", &ctl_type_word, AT(ctl_servers, transport), WORDS(transport_words),
+	  .def = "udp", .help = "Which of the name's services is wanted. Only `udp` for now." },
+	{ "family", &ctl_type_word, AT(ctl_servers, family), WORDS(family_words), .def = "any",
+	  .help = "Which of the servers' addresses are used, among those that there is a listener "
+		  "or egress address for." },
+	{ "user", &ctl_type_text, AT(ctl_servers, user), .min = 1, .max = 128, .def_says = "none",
+	  .help = "As a member's: for the REGISTER probe to the primary." },
+	{ "password", &ctl_type_text, AT(ctl_servers, password), .min = 1, .max = 128,
+	  .flags = CTL_SECRET, .def_says = "none", .help = "The account's password." },
 };
 
 /* ---- Mappings */
@@ -475,6 +535,9 @@ const struct ctl_map ctl_map_pair = { MAP(ctl_pair, "a pair", pair_keys),
 				      .default_of = pair_default };
 const struct ctl_map ctl_map_member = { MAP(ctl_member, "a member", member_keys),
 					.line_offset = offsetof(struct ctl_member, line) };
+const struct ctl_map ctl_map_servers = { MAP(ctl_servers, "servers", servers_keys),
+					 .line_offset = offsetof(struct ctl_servers, line) };
+const struct ctl_map ctl_map_dns = { MAP(ctl_dns_settings, "dns", dns_keys), .line_offset = -1 };
 const struct ctl_map ctl_map_probe = {
 	.what = "a probe",
 	.keys = probe_keys,
@@ -487,7 +550,7 @@ const struct ctl_map ctl_map_tls = { MAP(ctl_tls_settings, "TLS", tls_keys),
 				     .line_offset = offsetof(struct ctl_tls_settings, line) };
 
 const struct ctl_map *const ctl_maps[] = {
-	&ctl_map_global, &ctl_map_port,  &ctl_map_route, &ctl_map_service,
-	&ctl_map_pair,   &ctl_map_probe, &ctl_map_tls,   &ctl_map_member,
+	&ctl_map_global, &ctl_map_dns, &ctl_map_port,  &ctl_map_route,   &ctl_map_service,
+	&ctl_map_pair,   &ctl_map_probe, &ctl_map_tls, &ctl_map_member, &ctl_map_servers,
 };
 const size_t ctl_n_maps = N(ctl_maps);

@@ -84,7 +84,7 @@ struct ctl_map {
 };
 
 extern const struct ctl_map ctl_map_global, ctl_map_port, ctl_map_route, ctl_map_service,
-	ctl_map_pair, ctl_map_probe, ctl_map_tls, ctl_map_member;
+	ctl_map_pair, ctl_map_probe, ctl_map_tls, ctl_map_member, ctl_map_servers, ctl_map_dns;
 
 /** All of them, the file's top first. */
 extern const struct ctl_map *const ctl_maps[];

@@ -35,6 +35,7 @@ extern const struct ctl_type ctl_type_access;   /* struct ctl_source */
 extern const struct ctl_type ctl_type_source;   /* struct ctl_source */
 extern const struct ctl_type ctl_type_ip;       /* struct sip_ip */
 extern const struct ctl_type ctl_type_endpoint; /* struct ctl_listen, `port` left 0 */
+extern const struct ctl_type ctl_type_resolver; /* struct ctl_resolver */
 
 #define CTL_DURATION_SIZE 24
 

@@ -266,7 +266,7 @@ static int split_port(char *text, char **host, char **port, struct ctl_why *why)
 		return 0;
 	if (strchr(*port + 1, ':'))
 		return because(why, "needs its IPv6 address in brackets, as in "
-				    "udp:[2001:db8::10]:5060");
+				    "[2001:db8::10]:5060");
 	*(*port)++ = '\0';
 	return 0;
 }
@@ -328,3 +328,44 @@ static void endpoint_expect(const struct ctl_key *key, char *text, size_t size)
 }
 
 const struct ctl_type ctl_type_endpoint = { "endpoint", endpoint_read, NULL, endpoint_expect };
+
+/* ---- Resolvers */
+
+#define DNS_PORT 53 /* RFC 1035 4.2 */
+
+static int resolver_read(const struct ctl_key *key, const struct ctl_item *it, void *dst,
+			 struct ctl_why *why)
+{
+	struct ctl_resolver r = { .port = DNS_PORT, .line = it->line };
+	char copy[TEXT_SIZE], *host = copy, *port = NULL;
+	const char *unfit;
+
+	(void)key;
+	if (it->len >= sizeof(copy))
+		return -EINVAL;
+	strcpy(copy, it->text);
+	/* An IPv6 address without a port needs no brackets. */
+	if (dp_ip_parse(copy, &r.ip) < 0 && split_port(copy, &host, &port, why) < 0)
+		return -EINVAL;
+	if (parse_ip(host, &r.ip, why) < 0)
+		return -EINVAL;
+	if (port && parse_port(port, &r.port) < 0)
+		return because(why, "has no port from 1 to 65535");
+	unfit = ctl_ip_unfit(&r.ip);
+	if (unfit && !strstr(unfit, "loopback")) {
+		snprintf(why->text, sizeof(why->text), "is %s: no DNS server can be there", unfit);
+		return -EINVAL;
+	}
+	*(struct ctl_resolver *)dst = r;
+	return 0;
+}
+
+static void resolver_expect(const struct ctl_key *key, char *text, size_t size)
+{
+	(void)key;
+	snprintf(text, size,
+		 "an address, with a port if it is not 53, such as 192.0.2.53 or "
+		 "\"[2001:db8::53]:5353\"");
+}
+
+const struct ctl_type ctl_type_resolver = { "resolver", resolver_read, NULL, resolver_expect };

@@ -295,7 +295,7 @@ static int host_read(const struct ctl_key *key, const struct ctl_item *it, void 
 static void host_expect(const struct ctl_key *key, char *text, size_t size)
 {
 	(void)key;
-	snprintf(text, size, "an IPv4 or IPv6 address, without brackets or port");
+	snprintf(text, size, "an IPv4 or IPv6 address without brackets, or a DNS name");
 }
 
 const struct ctl_type ctl_type_host = { "address", host_read, text_fini, host_expect };

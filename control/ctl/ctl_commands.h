@@ -77,6 +77,7 @@ void ctl_print_stats(FILE *out, const json_t *stats, const struct ctl_view *v);
 void ctl_print_pair(FILE *out, const json_t *pair, const struct ctl_view *v);
 void ctl_print_reload(FILE *out, const json_t *result, const struct ctl_view *v);
 void ctl_print_version(FILE *out, const json_t *version, const struct ctl_view *v);
+void ctl_print_dns(FILE *out, const json_t *dns, const struct ctl_view *v);
 void ctl_print_net(FILE *out, const json_t *net, const struct ctl_view *v);
 
 /** One event, on a line of its own. */

@@ -189,6 +189,45 @@ void ctl_print_net(FILE *out, const json_t *net, const struct ctl_view *v)
 	}
 }
 
+/* ---- Names */
+
+static const struct ctl_column name_columns[] = {
+	{ "name", "NAME" },       { "state", "STATE" },     { "by", "BY" },
+	{ "ttl_s", "TTL [s]" },   { "next_s", "NEXT [s]" }, { "addresses", "SERVERS" },
+	{ "used_by", "USED BY" }, { NULL, NULL },
+};
+
+/* "sip.example.com: timeout, since 2026-..." */
+static void print_trouble(FILE *out, const json_t *name)
+{
+	const json_t *refused = json_object_get(name, "refused");
+	struct ctl_line line;
+
+	if (json_is_string(json_object_get(name, "error"))) {
+		ctl_line_begin(&line);
+		ctl_line_add(&line, "%s: fails since %s: %s", text_of(name, "name"),
+			     text_of(name, "failing_since"), text_of(name, "error"));
+		ctl_line_print(out, &line);
+	}
+	for (size_t i = 0; i < json_array_size(refused); i++) {
+		ctl_line_begin(&line);
+		ctl_line_add(&line, "%s: not used: %s", text_of(name, "name"),
+			     json_string_value(json_array_get(refused, i)));
+		ctl_line_print(out, &line);
+	}
+}
+
+void ctl_print_dns(FILE *out, const json_t *dns, const struct ctl_view *v)
+{
+	const json_t *names = json_object_get(dns, "names");
+
+	(void)v;
+	fprintf(out, "resolvers  %s\n\n", text_of(dns, "resolvers"));
+	ctl_table_print(out, names, name_columns);
+	for (size_t i = 0; i < json_array_size(names); i++)
+		print_trouble(out, json_array_get(names, i));
+}
+
 /* ---- The whole */
 
 static void print_names(FILE *out, const json_t *changes, const char *kind, const char *what)

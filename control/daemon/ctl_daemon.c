@@ -139,6 +139,8 @@ static void on_away(void *arg, bool away)
 
 	if (d->pairs)
 		ctl_pairs_pause(d->pairs, away);
+	if (d->dns && !away)
+		ctl_dns_hurry(d->dns);
 }
 
 static void set_word(void *arg, unsigned int pair, uint64_t word)
@@ -367,6 +369,13 @@ static bool publish_cfg(struct ctl_daemon *d)
 	return generation != 0;
 }
 
+static int start_dns(struct ctl_daemon *d)
+{
+	const char *why;
+
+	return ctl_daemon_start_dns(d, &why) < 0 ? say("%s", why) : 0;
+}
+
 static int publish_first(struct ctl_daemon *d)
 {
 	int ret = ctl_numbers_assign(d->numbers, d->model, ctl_now_ms());
@@ -430,6 +439,7 @@ static int serve(struct ctl_daemon *d)
 	if (!d->rpc)
 		return say("out of memory");
 	d->serving = true;
+	ctl_reload_dns(d->reload); /* what has been answered meanwhile */
 	ctl_log(LOG_NOTICE, "serving %s: %zu services, %zu pairs; data plane process %u",
 		d->model->control_socket, d->model->n_services, d->model->n_pairs,
 		atomic_load(&d->region->pid));
@@ -439,8 +449,8 @@ static int serve(struct ctl_daemon *d)
 int ctl_daemon_start(struct ctl_daemon *d, const struct ctl_options *opt)
 {
 	static int (*const rungs[])(struct ctl_daemon * d) = {
-		load_config,      take_socket,   make_parts,  reach_dataplane, take_region,
-		bring_up_network, publish_first, start_pairs, serve,
+		load_config,      take_socket, make_parts,    reach_dataplane, take_region,
+		bring_up_network, start_dns,   publish_first, start_pairs,     serve,
 	};
 
 	memset(d, 0, sizeof(*d));
@@ -470,6 +480,9 @@ static void free_event(struct event *ev)
 void ctl_daemon_end(struct ctl_daemon *d)
 {
 	ctl_reload_free(d->reload);
+	d->reload = NULL;
+	ctl_dns_free(d->dns); /* answers those who wait for a name */
+	d->dns = NULL;
 	if (d->rpc)
 		ctl_rpc_flush(d->rpc, 500);
 	ctl_methods_end(d);

@@ -11,6 +11,7 @@
 
 #include "control/base/ctl_history.h"
 #include "control/config/ctl_config.h"
+#include "control/dns/ctl_dns.h"
 #include "control/link/ctl_link.h"
 #include "control/net/ctl_mirror.h"
 #include "control/net/ctl_netlink.h"
@@ -33,7 +34,8 @@ struct ctl_options {
 struct ctl_daemon {
 	struct ctl_options opt;
 	struct event_base *base;
-	struct ctl_model *model; /* in force */
+	struct ctl_model *model; /* in force: the file's before DNS has begun, then a view of it */
+	struct ctl_dns *dns;
 	struct ctl_secrets secrets;
 	struct ctl_history *history;
 	struct ctl_numbers *numbers;
@@ -80,6 +82,16 @@ void ctl_daemon_end(struct ctl_daemon *d);
 
 /** End both processes; the call is answered when the data plane has ended. */
 void ctl_daemon_shutdown(struct ctl_daemon *d, struct ctl_rpc_call *call);
+
+/**
+ * The view of a model that DNS gives now (ctl_daemon_dns.c).
+ * @param again_ms  Out: when it changes without a new answer; 0: never.
+ * @return NULL when out of memory.
+ */
+struct ctl_model *ctl_daemon_view(struct ctl_daemon *d, struct ctl_model *of, uint64_t *again_ms);
+
+/** Begin looking names up; the model in force becomes a view. @return 0, or -1 with *why. */
+int ctl_daemon_start_dns(struct ctl_daemon *d, const char **why);
 
 /* ---- The ports' netdevs (ctl_ports.c) */
 

@@ -5,6 +5,7 @@
 #include "control/daemon/ctl_methods.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/daemon/ctl_live.h"
@@ -240,13 +241,87 @@ static void help(void *context, struct ctl_rpc_call *call)
 	ctl_rpc_reply(call, ctl_rpc_describe(ctl_rpc_of(call)));
 }
 
+/* ---- Names */
+
+static void no_name(struct ctl_rpc_call *call, const char *name)
+{
+	ctl_rpc_refuse(call, CTL_RPC_NOT_FOUND, NULL,
+		       "no pair has the name \"%s\"; 'dns show' shows them all", name);
+}
+
+/* While the last answers are being sent, the parts that would serve are gone already. */
+static bool has_ended(const void *part, struct ctl_rpc_call *call)
+{
+	if (!part)
+		ctl_rpc_refuse(call, CTL_RPC_REFUSED, NULL, "sipsteerd ends");
+	return !part;
+}
+
+static void dns_reply(const struct ctl_daemon *d, struct ctl_rpc_call *call)
+{
+	const char *name = ctl_rpc_string(call, "name");
+	json_t *j = ctl_dns_json(d->dns, name);
+
+	if (!j || !name || json_array_size(json_object_get(j, "names"))) {
+		ctl_rpc_reply(call, j);
+		return;
+	}
+	json_decref(j);
+	no_name(call, name);
+}
+
+static void dns_show(void *context, struct ctl_rpc_call *call)
+{
+	const struct ctl_daemon *d = context;
+
+	if (!has_ended(d->dns, call))
+		dns_reply(d, call);
+}
+
+struct refresh {
+	const struct ctl_daemon *d;
+	struct ctl_rpc_call *call;
+};
+
+static void on_refreshed(void *arg)
+{
+	struct refresh *r = arg;
+
+	dns_reply(r->d, r->call);
+	free(r);
+}
+
+static void dns_refresh(void *context, struct ctl_rpc_call *call)
+{
+	struct ctl_daemon *d = context;
+	const char *name = ctl_rpc_string(call, "name");
+	struct refresh *r;
+	int ret = -ENOMEM;
+
+	if (has_ended(d->dns, call))
+		return;
+	r = malloc(sizeof(*r));
+	if (r) {
+		*r = (struct refresh){ d, call };
+		ret = ctl_dns_refresh(d->dns, name, on_refreshed, r);
+	}
+	if (ret == 0)
+		return;
+	free(r);
+	if (ret == -ENOENT)
+		no_name(call, name);
+	else
+		ctl_rpc_reply(call, NULL);
+}
+
 /* ---- The whole */
 
 static void reload(void *context, struct ctl_rpc_call *call)
 {
 	struct ctl_daemon *d = context;
 
-	ctl_reload_ask(d->reload, call);
+	if (!has_ended(d->reload, call))
+		ctl_reload_ask(d->reload, call);
 }
 
 static void stop(void *context, struct ctl_rpc_call *call)
@@ -314,6 +389,14 @@ static const struct ctl_rpc_method methods[] = {
 	{ .name = "net.show",
 	  .help = "addresses, routes and neighbours as the fast path sees them",
 	  .fn = net_show },
+	{ .name = "dns.show",
+	  .help = "the names of servers, and what DNS says of them",
+	  .fn = dns_show,
+	  .params = { { "name", CTL_RPC_STRING, false, "only this name" } } },
+	{ .name = "dns.refresh",
+	  .help = "look a name up now, whatever its TTL",
+	  .fn = dns_refresh,
+	  .params = { { "name", CTL_RPC_STRING, true, "the name" } } },
 	{ .name = "reload", .help = "read the configuration again, all or nothing", .fn = reload },
 	{ .name = "shutdown", .help = "end sipsteerd and the data plane", .fn = stop },
 	{ .name = "version", .help = "versions and processes", .fn = version },

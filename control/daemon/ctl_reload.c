@@ -2,6 +2,7 @@
  * The reload's steps:
  *
  *	load, check          nothing has changed yet
+ *	look names up        new ones; for at most 3 s, then without those that have no answer
  *	netdevs: add         undone by settling them for the old model
  *	numbers, build       a number given in vain is free again after its grace
  *	retire               undone by applying the old model
@@ -23,6 +24,7 @@
 
 #include "control/base/ctl_log.h"
 #include "control/config/ctl_keys.h"
+#include "control/dns/ctl_dns_view.h"
 #include "control/net/ctl_netdev.h"
 
 enum {
@@ -31,9 +33,13 @@ enum {
 	ACK_MS = 1,
 	ACK_PATIENCE_MS = 5000, /* then callers are told that they need not wait */
 	APPLY_MS = 100,
+	RESOLVE_MS = 5,
+	RESOLVE_FOR_MS = 3000,
+	DNS_GAP_MS = 500,    /* between two changes that DNS brings */
+	DNS_RETRY_MS = 1000, /* after one that could not be made */
 };
 
-enum step { IDLE, PUBLISHING, ACKING, APPLYING };
+enum step { IDLE, RESOLVING, PUBLISHING, ACKING, APPLYING };
 
 struct waiter {
 	struct waiter *next;
@@ -46,6 +52,11 @@ struct ctl_reload {
 	enum step step;
 	struct waiter *now, *then; /* wait for this reload, for the next one */
 	bool again;                /* a next one was asked for */
+	bool by_dns;               /* this one comes from DNS, not from the file */
+	bool dns_again;            /* likewise the next one */
+	struct event *dns_timer;
+	uint64_t dns_done_ms, dns_again_ms; /* the last change by DNS; when the view is another */
+	struct ctl_model *file;             /* what was loaded, until `next` is its view */
 	struct ctl_model *next;
 	struct ctl_secrets secrets;
 	json_t *warnings;
@@ -103,17 +114,37 @@ static void reply_all(struct ctl_reload *r, json_t *result)
 
 /* ---- The end, good or bad */
 
+/* Milliseconds until the next change by DNS may begin. */
+static void arm_dns(struct ctl_reload *r)
+{
+	uint64_t now_ms = ctl_now_ms(), at_ms = r->dns_again_ms;
+	struct timeval tv;
+
+	if (r->dns_again)
+		at_ms = r->dns_done_ms + DNS_GAP_MS;
+	if (!at_ms)
+		return;
+	at_ms = at_ms > now_ms ? at_ms - now_ms : 0;
+	tv = (struct timeval){ .tv_sec = (time_t)(at_ms / 1000),
+			       .tv_usec = (suseconds_t)(at_ms % 1000 * 1000) };
+	evtimer_add(r->dns_timer, &tv);
+}
+
 static void finish(struct ctl_reload *r)
 {
+	ctl_model_free(r->file);
 	ctl_model_free(r->next);
 	free(r->cfg);
 	json_decref(r->warnings);
+	r->file = NULL;
 	r->next = NULL;
 	r->cfg = NULL;
 	r->warnings = NULL;
 	r->step = IDLE;
 	if (r->again)
 		begin(r);
+	else
+		arm_dns(r);
 }
 
 static void refuse(struct ctl_reload *r, const char *format, ...)
@@ -127,7 +158,14 @@ static void refuse(struct ctl_reload *r, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	ctl_log(LOG_ERR, "reload: %s; the old configuration stays in force", text);
+	if (r->by_dns) {
+		ctl_log(LOG_ERR, "dns: %s; the members stay as they are for now", text);
+		r->dns_again = true;
+		r->dns_done_ms = ctl_now_ms() + DNS_RETRY_MS - DNS_GAP_MS;
+	} else {
+		ctl_log(LOG_ERR, "reload: %s; the old configuration stays in force", text);
+		ctl_dns_keep(r->d->dns, r->d->model);
+	}
 	refuse_all(r, CTL_RPC_REFUSED, NULL, text);
 	finish(r);
 }
@@ -163,6 +201,16 @@ static size_t total(const json_t *diff, const char *what)
 	return n;
 }
 
+static void say_dns_done(struct ctl_reload *r, const json_t *diff)
+{
+	char evidence[128];
+	struct ctl_event e = { .cause = "dns", .evidence = evidence };
+
+	snprintf(evidence, sizeof(evidence), "%zu members came, %zu went", total(diff, "added"),
+		 total(diff, "removed"));
+	ctl_history_add(r->d->history, &e);
+}
+
 static void say_done(struct ctl_reload *r, const json_t *diff)
 {
 	char evidence[192];
@@ -192,9 +240,15 @@ static void apply(struct ctl_reload *r)
 	d->model = r->next;
 	d->secrets = r->secrets;
 	r->next = NULL;
-	ctl_log_level(d->model->log_level);
-	ctl_ports_settle(d, d->model);
-	say_done(r, diff);
+	if (r->by_dns) {
+		say_dns_done(r, diff);
+		r->dns_done_ms = ctl_now_ms();
+	} else {
+		ctl_log_level(d->model->log_level);
+		ctl_ports_settle(d, d->model);
+		ctl_dns_keep(d->dns, d->model);
+		say_done(r, diff);
+	}
 	ctl_model_free(old);
 	reply_all(r, json_pack("{s:I, s:o, s:O}", "generation", (json_int_t)r->generation,
 			       "changes", diff, "warnings", r->warnings));
@@ -256,20 +310,6 @@ static void look(struct ctl_reload *r)
 	arm(r, ACK_MS);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct ctl_reload *r = arg;
-
-	(void)fd;
-	(void)what;
-	switch (r->step) {
-	case PUBLISHING: publish(r); break;
-	case ACKING: look(r); break;
-	case APPLYING: apply(r); break;
-	default: break;
-	}
-}
-
 /* ---- The beginning */
 
 static bool load(struct ctl_reload *r)
@@ -279,11 +319,11 @@ static bool load(struct ctl_reload *r)
 	bool good;
 
 	ctl_diag_init(&diag);
-	r->next = ctl_config_load(d->opt.config, &diag);
-	if (r->next)
-		ctl_model_check_reload(d->model, r->next, &diag);
-	if (r->next && diag.n_errors == 0)
-		ctl_keys_load(r->next->key_file, &r->secrets, &diag);
+	r->file = ctl_config_load(d->opt.config, &diag);
+	if (r->file)
+		ctl_model_check_reload(d->model, r->file, &diag);
+	if (r->file && diag.n_errors == 0)
+		ctl_keys_load(r->file->key_file, &r->secrets, &diag);
 	log_diag(r, &diag);
 	good = diag.n_errors == 0;
 	if (good)
@@ -316,26 +356,113 @@ static bool build(struct ctl_reload *r)
 	return false;
 }
 
-static void begin(struct ctl_reload *r)
+/* From here on the change is the same, whether the file or DNS brings it. */
+static void carry_out(struct ctl_reload *r)
+{
+	if (!build(r))
+		return;
+	ctl_pairs_retire(r->d->pairs, r->next);
+	enter(r, PUBLISHING, PUBLISH_MS);
+	publish(r);
+}
+
+/* What is loaded becomes what DNS makes of it. */
+static void look_up(struct ctl_reload *r)
 {
 	struct ctl_daemon *d = r->d;
 	char err[CTL_NETDEV_ERROR_SIZE];
 
-	r->again = false;
-	r->now = take_all(&r->then);
-	snprintf(r->who, sizeof(r->who), "%s", r->now ? ctl_rpc_who(r->now->call) : "");
-	if (!load(r))
+	r->next = ctl_daemon_view(d, r->file, &r->dns_again_ms);
+	if (!r->next) {
+		refuse(r, "out of memory");
 		return;
+	}
+	ctl_model_free(r->file); /* the view has it now */
+	r->file = NULL;
 	if (ctl_link_state(d->link) == CTL_LINK_UP && ctl_ports_add(d, r->next, err) < 0) {
 		ctl_ports_settle(d, d->model);
 		refuse(r, "%s", err);
 		return;
 	}
-	if (!build(r))
+	carry_out(r);
+}
+
+/* A pair that goes from addresses to a name shall not be without servers in between. */
+static void resolve(struct ctl_reload *r)
+{
+	if (ctl_dns_is_settled(r->d->dns, r->file) || ctl_now_ms() - r->since_ms >= RESOLVE_FOR_MS)
+		look_up(r);
+	else
+		arm(r, RESOLVE_MS);
+}
+
+static void begin_dns(struct ctl_reload *r)
+{
+	struct ctl_daemon *d = r->d;
+
+	r->dns_again = false;
+	r->by_dns = true;
+	r->secrets = d->secrets;
+	r->who[0] = '\0';
+	r->next = ctl_daemon_view(d, d->model->of, &r->dns_again_ms);
+	if (!r->next)
+		refuse(r, "out of memory");
+	else if (ctl_dns_view_same(d->model, r->next))
+		finish(r);
+	else
+		carry_out(r);
+}
+
+static void begin(struct ctl_reload *r)
+{
+	struct ctl_daemon *d = r->d;
+
+	r->again = r->dns_again = false;
+	r->by_dns = false;
+	r->now = take_all(&r->then);
+	snprintf(r->who, sizeof(r->who), "%s", r->now ? ctl_rpc_who(r->now->call) : "");
+	if (!load(r))
 		return;
-	ctl_pairs_retire(d->pairs, r->next);
-	enter(r, PUBLISHING, PUBLISH_MS);
-	publish(r);
+	if (ctl_dns_want(d->dns, r->file) == -ENOMEM) {
+		refuse(r, "out of memory");
+		return;
+	}
+	enter(r, RESOLVING, RESOLVE_MS);
+	resolve(r);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct ctl_reload *r = arg;
+
+	(void)fd;
+	(void)what;
+	switch (r->step) {
+	case RESOLVING: resolve(r); break;
+	case PUBLISHING: publish(r); break;
+	case ACKING: look(r); break;
+	case APPLYING: apply(r); break;
+	default: break;
+	}
+}
+
+static void on_dns_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct ctl_reload *r = arg;
+
+	(void)fd;
+	(void)what;
+	if (r->step == IDLE)
+		begin_dns(r);
+	else
+		r->dns_again = true;
+}
+
+void ctl_reload_dns(struct ctl_reload *r)
+{
+	r->dns_again = true;
+	if (r->step == IDLE)
+		arm_dns(r);
 }
 
 static void remember(struct ctl_reload *r, struct ctl_rpc_call *call)
@@ -368,7 +495,10 @@ struct ctl_reload *ctl_reload_new(struct ctl_daemon *d)
 		return NULL;
 	r->d = d;
 	r->timer = evtimer_new(d->base, on_timer, r);
-	if (!r->timer) {
+	r->dns_timer = evtimer_new(d->base, on_dns_timer, r);
+	if (!r->timer || !r->dns_timer) {
+		if (r->timer)
+			event_free(r->timer);
 		free(r);
 		return NULL;
 	}
@@ -383,6 +513,8 @@ void ctl_reload_free(struct ctl_reload *r)
 	r->now = take_all(&r->then);
 	refuse_all(r, CTL_RPC_REFUSED, NULL, "sipsteerd ends");
 	event_free(r->timer);
+	event_free(r->dns_timer);
+	ctl_model_free(r->file);
 	ctl_model_free(r->next);
 	free(r->cfg);
 	json_decref(r->warnings);

@@ -300,6 +300,41 @@ int ctl_numbers_assign(struct ctl_numbers *n, const struct ctl_model *m, uint64_
 	return 0;
 }
 
+static bool has_slot(const struct row *row, const char *name)
+{
+	for (size_t s = 0; s < DP_PAIR_MEMBERS; s++) {
+		if (place_is(&row->member[s], name, strlen(name)))
+			return true;
+	}
+	return false;
+}
+
+static bool is_among(const struct place *p, const char *const *names, size_t n_names)
+{
+	for (size_t i = 0; p->name && i < n_names; i++) {
+		if (strcmp(p->name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+void ctl_numbers_fit(const struct ctl_numbers *n, const char *pair, const char *const *names,
+		     size_t n_names, uint64_t now_ms, bool *fits)
+{
+	int number = find_row(n, pair);
+	const struct row *row = number >= 0 ? &n->rows[number] : NULL;
+	size_t n_free = DP_PAIR_MEMBERS;
+
+	/* Those whose place somebody has, or keeps. */
+	for (size_t s = 0; row && s < DP_PAIR_MEMBERS; s++)
+		n_free -= is_among(&row->member[s], names, n_names)
+			  || !place_is_free(&row->member[s], now_ms);
+	for (size_t i = 0; i < n_names; i++) {
+		fits[i] = (row && has_slot(row, names[i])) || n_free > 0;
+		n_free -= fits[i] && !(row && has_slot(row, names[i]));
+	}
+}
+
 int ctl_numbers_pair(const struct ctl_numbers *n, const char *pair)
 {
 	int number = find_row(n, pair);

@@ -27,6 +27,13 @@ int ctl_numbers_adopt(struct ctl_numbers *n, const struct dp_cfg *cfg);
  */
 int ctl_numbers_assign(struct ctl_numbers *n, const struct ctl_model *m, uint64_t now_ms);
 
+/**
+ * Which members would get a slot, if a pair had these, the first ones before the others.
+ * @param fits  Out, one for each name.
+ */
+void ctl_numbers_fit(const struct ctl_numbers *n, const char *pair, const char *const *names,
+		     size_t n_names, uint64_t now_ms, bool *fits);
+
 /** Number of a pair by name, or -ENOENT. */
 int ctl_numbers_pair(const struct ctl_numbers *n, const char *pair);
 
