@@ -491,9 +491,8 @@ static const struct ctl_key member_keys[CTL_MEMBER_KEYS] = {
 /* ---- Servers: members by name */
 
 static const struct ctl_key servers_keys[CTL_SERVERS_KEYS] = {
-	{ "name", &ctl_type_host, AT(ctl_servers, name), .min = 1, .max = 253,
-	  .def_says = "required", .from = "AudioCodes",
-	  .help = "The DNS name, such as `sip.example.com`." },
+	{ "name", &ctl_type_dns_name, AT(ctl_servers, name), .min = 1, .max = 253,
+	  .def_says = "required", .from = "AudioCodes", .help = "The name." },
 	{ "port", &ctl_type_number, AT(ctl_servers, port), .min = 0, .max = 65535, .def = "0",
 	  .from = "AudioCodes",
 	  .help = "0 or 65535: NAPTR and SRV records say which servers and ports, in which order; "

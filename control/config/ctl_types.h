@@ -23,6 +23,7 @@ extern const struct ctl_type ctl_type_path;
 extern const struct ctl_type ctl_type_cpus;      /* "2-5,7" */
 extern const struct ctl_type ctl_type_host;      /* an address or a DNS name */
 extern const struct ctl_type ctl_type_domain;    /* likewise, of a certificate */
+extern const struct ctl_type ctl_type_dns_name;  /* a DNS name */
 extern const struct ctl_type ctl_type_uri;       /* sip: or sips: */
 extern const struct ctl_type ctl_type_number_of; /* what one dials */
 extern const struct ctl_type ctl_type_word_at;   /* a name into a struct ctl_word_at */

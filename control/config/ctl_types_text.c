@@ -308,6 +308,14 @@ static void domain_expect(const struct ctl_key *key, char *text, size_t size)
 
 const struct ctl_type ctl_type_domain = { "domain", host_read, text_fini, domain_expect };
 
+static void dns_name_expect(const struct ctl_key *key, char *text, size_t size)
+{
+	(void)key;
+	snprintf(text, size, "a DNS name, such as sip.example.com");
+}
+
+const struct ctl_type ctl_type_dns_name = { "name", host_read, text_fini, dns_name_expect };
+
 static int uri_read(const struct ctl_key *key, const struct ctl_item *it, void *dst,
 		    struct ctl_why *why)
 {

@@ -291,14 +291,24 @@ static bool next_alias(struct cursor c, unsigned int n, const char *name, struct
 	return false;
 }
 
+/* Whether all the records are there that the header promises. */
+static bool is_whole(struct cursor c, unsigned int n)
+{
+	struct rr r;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (!take_rr(&c, &r))
+			return false;
+	}
+	return true;
+}
+
 /* @return 0 or -ENOMEM. */
 static int collect(struct cursor c, unsigned int n, const char *name, uint16_t type,
 		   struct ctl_dns_answer *a)
 {
 	struct rr r;
 
-	/* n comes from the message, and a record has 11 bytes at least. */
-	n = n < c.len / 11 ? n : (unsigned int)(c.len / 11);
 	a->records = calloc((n < CTL_DNS_RECORDS ? n : CTL_DNS_RECORDS) + 1, sizeof(*a->records));
 	if (!a->records)
 		return -ENOMEM;
@@ -353,7 +363,7 @@ int ctl_dns_answer_parse(const uint8_t *msg, size_t len, const char *name, uint1
 	a->kind = CTL_DNS_MALFORMED;
 	a->ttl = CTL_DNS_NO_TTL;
 	ctl_dns_name_lower(name, lower, sizeof(lower));
-	if (len < HEADER_LEN || !take_header(&c, lower, type, &h))
+	if (len < HEADER_LEN || !take_header(&c, lower, type, &h) || !is_whole(c, h.n_answers))
 		return 0;
 	while (next_alias(c, h.n_answers, lower, &at, &a->ttl)) {
 		if (++aliases > CTL_DNS_ALIASES)

@@ -111,11 +111,12 @@ int __wrap_yaml_parser_load(yaml_parser_t *parser, yaml_document_t *document)
 
 static const char good[] =
 	"x-slow: &slow { oos-check: 60s }\n"
+	"dns: { servers: [ 192.0.2.53, 192.0.2.54 ], resolv-conf: /r }\n"
 	"ports:\n"
 	"  - { name: net0, device: net_tap0, addresses: [ 192.0.2.10/24 ], routes: [ { to: "
 	"0.0.0.0/0, via: 192.0.2.1 } ] }\n"
 	"services:\n"
-	"  - { name: s, listen: [ udp:192.0.2.10 ], emergency-numbers: [ 112, 110 ], pairs: [ e ] "
+	"  - { name: s, listen: [ udp:192.0.2.10 ], emergency-numbers: [ 112, 110 ], pairs: [ e, n ] "
 	"}\n"
 	"pairs:\n"
 	"  - name: e\n"
@@ -127,7 +128,9 @@ static const char good[] =
 	"    sources: [ 203.0.113.1, 203.0.113.0/24 ]\n" /* a warning */
 	"    failback: [ timed ]\n"
 	"    egress: [ \"udp:192.0.2.10:5070\" ]\n"
-	"    probe: { from: sip:a@b, user-agent: c }\n";
+	"    probe: { from: sip:a@b, user-agent: c }\n"
+	"  - name: n\n"
+	"    servers: { name: sip.example.com, user: u, password: p }\n";
 
 static const char bad[] =
 	"workers: x\n"

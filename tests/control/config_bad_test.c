@@ -29,6 +29,10 @@ struct row {
 	     "    members:\n"                                                    \
 	     "      - { name: west-a, role: primary, address: 198.51.100.21 }\n" \
 	     "      - { name: west-b, role: backup,  address: 198.51.100.22 }\n" more
+#define NAMED(servers)                    \
+	TAIL "  - name: west\n"           \
+	     "    servers: " servers "\n" \
+	     "x-more: {}\n"
 #define PORT2(more)                                           \
 	"    routes: [ { to: 0.0.0.0/0, via: 192.0.2.1 } ]\n" \
 	"  - name: net1\n"                                    \
@@ -46,7 +50,8 @@ static const struct row form_rows[] = {
 	{ "workers: 1", "oos-check: 1s",
 	  "4: key \"oos-check\" does not belong in the file's top, but in a pair" },
 	{ "    oos-check: 5s", "    flavour: sour",
-	  "20: unknown key \"flavour\" in a pair, which knows name, members, profile, weight" },
+	  "20: unknown key \"flavour\" in a pair, which knows name, members, servers, profile, "
+	  "weight" },
 	{ "    select: aor", "    selekt: aor",
 	  "13: unknown key \"selekt\" in a service; did you mean \"select\"?" },
 	{ "via: 192.0.2.1 }", "via: 192.0.2.1, dev: x }",
@@ -182,9 +187,10 @@ static const struct row range_rows[] = {
 	  "13: retry-after: \"0s\" is not a duration of whole seconds from 1s to 3600s" },
 	{ "    select: aor\n", "    in-dialog: members\n",
 	  "13: in-dialog: \"members\" is not member or active; did you mean \"member\"?" },
-	{ "port: 5060", "port: 0", "18: port: \"0\" is not a whole number from 1 to 65534" },
-	{ "port: 5060", "port: 65535",
-	  "18: port: \"65535\" is not a whole number from 1 to 65534" },
+	{ "port: 5060", "port: 0", NULL },
+	{ "port: 5060", "port: 65535", NULL },
+	{ "port: 5060", "port: 65536",
+	  "18: port: \"65536\" is not a whole number from 0 to 65535" },
 	{ "    device:", "    mtu: 575\n    device:",
 	  "7: mtu: \"575\" is not a whole number from 576 to 9600" },
 	{ "    device:", "    vlan: 0\n    device:",
@@ -270,6 +276,18 @@ static const struct row service_rows[] = {
 	  "25: warning: pair \"west\": no service has it; add it to a service's pairs" },
 	{ "    select: aor\n", "    emergency-numbers: [ 112, 0110, \"+49 110\" ]\n",
 	  "13: emergency-numbers: \"+49 110\" is not a number as it is dialled" },
+	{ "workers: 1",
+	  "dns: { servers: [ 192.0.2.53, \"2001:db8::53\", \"[2001:db8::54]:5353\" ] }", NULL },
+	{ "workers: 1", "dns: { servers: [ 192.0.2.53:0 ] }",
+	  "4: servers: \"192.0.2.53:0\" has no port from 1 to 65535" },
+	{ "workers: 1", "dns: { servers: [ dns.example.com ] }",
+	  "4: servers: \"dns.example.com\" is not an address, with a port if it is not 53" },
+	{ "workers: 1", "dns: { servers: [ 224.0.0.1 ] }",
+	  "4: servers: \"224.0.0.1\" is a multicast address: no DNS server can be there" },
+	{ "workers: 1", "dns: { timeout: 50ms }",
+	  "4: timeout: \"50ms\" is not a duration from 100ms" },
+	{ "workers: 1", "dns: { min-ttl: 60s, max-ttl: 30s }",
+	  "4: warning: min-ttl: it is longer than max-ttl" },
 	{ "\"udp:192.0.2.10:5060\", ", "",
 	  "18: address: 198.51.100.11 is IPv4, but service \"voice\" has no IPv4 listener to send "
 	  "from; add one to listen, or an IPv4 address to the pair's egress\n19: address: "
@@ -320,8 +338,13 @@ static const struct row pair_rows[] = {
 	  "19: warning: address: \"2001:db8:9::1\" is in no subnet of a port, and no route here "
 	  "leads to it" },
 	{ "address: 198.51.100.12", "address: \"2001:db8::1\"", NULL },
-	{ "address: 198.51.100.12", "address: sip.example.com",
-	  "19: address: \"sip.example.com\" is a DNS name, and names are not looked up yet" },
+	{ "address: 198.51.100.12", "address: sip.example.com", NULL },
+	{ "address: 198.51.100.12, port: 5060", "address: sip.example.com, port: 0", NULL },
+	{ "address: 198.51.100.12, port: 5060", "address: 198.51.100.12, port: 65535", NULL },
+	{ "address: 198.51.100.12", "address: sip..example.com",
+	  "19: address: \"sip..example.com\" is no DNS name" },
+	{ "address: 198.51.100.12", "address: sip.example.123",
+	  "19: address: \"sip.example.123\" is no DNS name" },
 	{ "transport: udp }", "transport: tcp }",
 	  "18: transport: a stream (TCP or TLS), and streams cannot be forwarded yet; write udp" },
 	{ "transport: udp }", "transport: tls }",
@@ -335,6 +358,33 @@ static const struct row pair_rows[] = {
 	{ "transport: udp }", "transport: udp, user: alice, password: sesame }", NULL },
 	{ "12, port: 5060, transport: udp }", "12, user: alice, password: sesame }",
 	  "19: warning: user: it has no effect here; only the primary is tried with REGISTER" },
+	{ TAIL, TAIL "    servers: { name: sip.example.com }\n",
+	  "25: servers: pair \"east\" has members too, in line 17; either list them, or have DNS "
+	  "say "
+	  "who they are" },
+	{ TAIL, NAMED("{ name: sip.example.com }"),
+	  "25: warning: pair \"west\": no service has it" },
+	{ TAIL, NAMED("{ name: sip.example.com, port: 65535, transport: udp, family: ipv6 }"),
+	  "25: warning: pair \"west\": no service has it" },
+	{ TAIL, NAMED("{ port: 5060 }"),
+	  "26: servers: there is no name; add the DNS name that stands for the servers of pair "
+	  "\"west\"" },
+	{ TAIL, NAMED("{ name: 198.51.100.7 }"),
+	  "26: name: \"198.51.100.7\" is an address, and needs no DNS; write members instead of "
+	  "servers" },
+	{ TAIL, NAMED("{ name: a..b }"), "26: name: \"a..b\" is no DNS name" },
+	{ TAIL, NAMED("{ name: sip.example.com, port: 65536 }"),
+	  "26: port: \"65536\" is not a whole number from 0 to 65535" },
+	{ TAIL, NAMED("{ name: sip.example.com, transport: tls }"), "26: transport: a stream" },
+	{ TAIL, NAMED("{ name: sip.example.com, family: both }"),
+	  "26: family: \"both\" is not any, ipv4 or ipv6" },
+	{ TAIL, NAMED("{ name: sip.example.com, user: alice }"),
+	  "26: user: \"alice\" has no password; add password, or remove user" },
+	{ TAIL, NAMED("sip.example.com"),
+	  "26: servers: this is a single value; it must be a mapping" },
+	{ TAIL, TAIL "  - { name: west }\n",
+	  "25: a pair has no \"members\"; it needs a list of mappings, or servers with a DNS "
+	  "name" },
 	{ TAIL,
 	  WEST("  - { name: east, members: [ { name: a, role: primary, address: 198.51.100.31 }, { "
 	       "name: b, role: backup, address: 198.51.100.32 } ] }\n"),
