@@ -147,11 +147,9 @@ static const char *error_of(int status)
 {
 	switch (status) {
 	case ARES_EFORMERR: return "FORMERR: the server does not understand the question";
-	case ARES_ESERVFAIL: return "SERVFAIL: the server failed";
-	case ARES_ENOTIMP: return "NOTIMP: the server does not know such questions";
-	case ARES_EREFUSED: return "REFUSED: the server refuses to answer";
 	case ARES_ETIMEOUT: return "timeout";
-	case ARES_ECONNREFUSED: return "no DNS server can be reached";
+	/* Also after SERVFAIL, REFUSED and NOTIMP from all of them. */
+	case ARES_ECONNREFUSED: return "every DNS server failed, refused or cannot be reached";
 	case ARES_EBADRESP: return "malformed answer";
 	case ARES_ENOMEM: return "out of memory";
 	default: return ares_strerror(status);

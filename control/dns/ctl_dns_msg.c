@@ -69,7 +69,8 @@ struct name {
 
 static void add_label(struct name *n, const uint8_t *label, size_t len, struct cursor *c)
 {
-	if (n->len + len + 2 > sizeof(n->text)) {
+	/* RFC 1035 2.3.4: 255 bytes in the message, 253 as text. */
+	if (n->len + (n->len > 0) + len > 253) {
 		c->bad = true;
 		return;
 	}

@@ -237,7 +237,7 @@ void pp_on_gone(struct pp *c)
 	}
 	if (active_gone) {
 		p->pinned = false;
-		pp_say(c, "reload", "%s is no longer configured", pp_name(c, p->active));
+		pp_say(c, "reload", "%s is no longer a member", pp_name(c, p->active));
 		leave(c);
 		if (!p->m[p->active].present)
 			p->active = CTL_PAIR_NONE;
@@ -287,7 +287,7 @@ void pp_on_change(struct pp *c)
 		p->failback_us = c->now + c->conf->interval_us;
 	if (p->turn_us > c->now + force_us)
 		p->turn_us = c->now + force_us;
-	pp_say(c, "reload", "the configuration has changed");
+	pp_say(c, "reload", "the members or their settings have changed");
 	if (p->active == CTL_PAIR_NONE)
 		first_members(c);
 	else if (!pp_is_lost(p))

@@ -107,7 +107,6 @@ def test_a_change_of_priorities_disturbs_no_member_that_stays(lab):
         assert same_time(before[m]["last_change"], after[m]["last_change"]), (before[m], after[m])
     caller.send("BYE")  # the dialog stays where it is
     s.members["a"].expect("BYE")
-    assert len(s.events("reload")) == 0, "no file was read again"
 
 
 def test_a_member_that_goes_stays_until_its_successor_is_known(lab):
@@ -344,9 +343,9 @@ def test_nonsense_is_refused_and_said(lab):
             (lambda name, kind, msg: [msg[:2] + b"\x81\x80\0\1\xff\xff\0\0\0\0" + msg[12:] + b"\xc0\x0c" * 9],
              "malformed"),
             (lambda name, kind, msg: [msg], "malformed"),  # the question itself
-            (lambda name, kind, msg: [reply(msg, [], flags=0x8182)], "SERVFAIL"),
-            (lambda name, kind, msg: [reply(msg, [], flags=0x8185)], "REFUSED"),
+            (lambda name, kind, msg: [reply(msg, [], flags=0x8182)], "every DNS server failed"),  # SERVFAIL
             (lambda name, kind, msg: None, "timeout"),
+            (lambda name, kind, msg: [reply(msg, [], flags=0x8185)], "every DNS server failed"),  # REFUSED
     ):
         lies["now"] = lie
         wait_for(f"'{says}' to be said, not {shown(s.appliance)}",
