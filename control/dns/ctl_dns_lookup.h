@@ -7,13 +7,14 @@
 #include "control/dns/ctl_dns_msg.h"
 #include "control/dns/ctl_dns_order.h"
 
-#define CTL_DNS_TARGETS     32  /* of a name: their addresses are looked up, the rest is left out */
-#define CTL_DNS_SERVERS     128 /* addresses in all; the rest is left out */
-#define CTL_DNS_TEXT        256
-#define CTL_DNS_FAMILY_V4   1u
-#define CTL_DNS_FAMILY_V6   2u
-#define CTL_DNS_DEFAULT_TTL 300u /* seconds, where an empty answer does not say how long it holds \
-				  */
+#define CTL_DNS_TARGETS   32  /* of a name: their addresses are looked up, the rest is left out */
+#define CTL_DNS_SERVERS   128 /* addresses in all; the rest is left out */
+#define CTL_DNS_TEXT      256
+#define CTL_DNS_FAMILY_V4 1u
+#define CTL_DNS_FAMILY_V6 2u
+#define CTL_DNS_DEFAULT_TTL                                                   \
+	300u /* seconds, where an empty answer does not say how long it holds \
+	      */
 
 /** What came of a question. */
 struct ctl_dns_reply {

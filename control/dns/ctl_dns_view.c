@@ -155,17 +155,20 @@ static void give_roles(struct making *k)
 	}
 }
 
-/* What the pair has now and the answer has no more. */
+/* What the pair has now and the answer has no more; without a time limit while nobody else has a
+ * place. */
 static bool linger(struct making *k)
 {
 	const struct ctl_pair *now = k->now;
+	bool alone = k->n == 0;
 
 	for (size_t i = 0; now && now->servers.name && i < now->n_members; i++) {
 		const struct ctl_member *m = &now->members[i];
 		uint64_t leaves = m->leaves_ms ? m->leaves_ms : k->v->now_ms + CTL_DNS_LINGER_MS;
 
-		if (has_place(k, &m->at) || leaves <= k->v->now_ms || k->n == DP_PAIR_MEMBERS
-		    || unfit(k, &m->at))
+		if (alone && leaves <= k->v->now_ms)
+			leaves = k->v->now_ms + CTL_DNS_LINGER_MS;
+		if (leaves <= k->v->now_ms || k->n == DP_PAIR_MEMBERS || unfit(k, &m->at))
 			continue;
 		if (!add(k, &m->at, leaves))
 			return false;
@@ -220,8 +223,8 @@ static bool make_servers(struct making *k)
 		if (good && !k->now->members[i].leaves_ms && !unfit(k, &k->now->members[i].at))
 			good = add(k, &k->now->members[i].at, 0);
 	}
-	good = good && linger(k);
 	leave_out_of_room(k);
+	good = good && linger(k);
 	give_roles(k);
 	tell_note(k, &key, NULL);
 	return good;
