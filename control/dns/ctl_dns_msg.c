@@ -42,8 +42,9 @@ static uint8_t take8(struct cursor *c)
 static uint16_t take16(struct cursor *c)
 {
 	const uint8_t *p = take(c, 2);
+	unsigned int v = p ? (unsigned int)p[0] << 8 | p[1] : 0;
 
-	return p ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+	return (uint16_t)v;
 }
 
 static uint32_t take32(struct cursor *c)

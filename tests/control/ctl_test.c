@@ -68,6 +68,19 @@ Test(ctl, command_lines_become_requests)
 		  false,
 		  NULL },
 		{ { "stats", "show", "--all" }, "stats.show", "{}", false, true, NULL },
+		{ { "dns", "show" }, "dns.show", "{}", false, false, NULL },
+		{ { "dns", "show", "--name", "sip.x" },
+		  "dns.show",
+		  "{\"name\":\"sip.x\"}",
+		  false,
+		  false,
+		  NULL },
+		{ { "dns", "refresh", "sip.x" },
+		  "dns.refresh",
+		  "{\"name\":\"sip.x\"}",
+		  false,
+		  false,
+		  NULL },
 		{ { "reload" }, "reload", "{}", false, false, NULL },
 		{ { "version" }, "version", "{}", false, false, NULL },
 	};
@@ -259,15 +272,37 @@ Test(ctl, stats_leave_out_what_is_zero_unless_asked)
 	free(text);
 }
 
+Test(ctl, names_with_their_troubles)
+{
+	static const char json[] =
+		"{\"resolvers\":\"192.0.2.53:53\",\"names\":[{\"name\":\"sip.x\",\"state\":"
+		"\"stale\",\"by\":\"srv\","
+		"\"ttl_s\":0,\"next_s\":7,\"addresses\":[\"198.51.100.1:5060\",\"198.51.100.2:"
+		"5060\"],"
+		"\"used_by\":[\"east\"],\"error\":\"timeout\",\"failing_since\":\"T\","
+		"\"refused\":[\"a.x has port 0\"]}]}";
+	char *text = printed(ctl_print_dns, json, false);
+
+	cr_expect(strstr(text, "resolvers  192.0.2.53:53\n"), "%s", text);
+	cr_expect(strstr(text, "sip.x  stale  srv        0         7  198.51.100.1:5060 "
+			       "198.51.100.2:5060  east"),
+		  "%s", text);
+	cr_expect(strstr(text, "sip.x: fails since T: timeout\n"), "%s", text);
+	cr_expect(strstr(text, "sip.x: not used: a.x has port 0\n"), "%s", text);
+	free(text);
+}
+
 Test(ctl, answers_that_lack_things_do_no_harm)
 {
 	static const print_fn fns[] = { ctl_print_stats, ctl_print_pair,    ctl_print_reload,
-					ctl_print_net,   ctl_print_version, ctl_print_event };
+					ctl_print_net,   ctl_print_version, ctl_print_event,
+					ctl_print_dns };
 	static const char *const odd[] = {
 		"{}",
 		"[]",
 		"null",
 		"7",
+		"{\"names\":[7,{\"refused\":[5]}]}",
 		"{\"workers\":7,\"members\":{}}",
 		"{\"in_flight\":{\"rescued\":{\"code\":7}}}",
 		"{\"members\":[7],\"events\":[[]],\"failback\":{\"modes\":[1]}}"

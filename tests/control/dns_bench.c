@@ -281,7 +281,8 @@ const char *dns_order_text(const struct ctl_dns_result *r, const char *seed, cha
 	struct ctl_dns_server v[CTL_DNS_SERVERS];
 	size_t n = r->n, len = 0;
 
-	memcpy(v, r->servers, n * sizeof(v[0]));
+	if (n)
+		memcpy(v, r->servers, n * sizeof(v[0]));
 	n = ctl_dns_order(v, n, seed);
 	text[0] = '\0';
 	for (size_t i = 0; i < n && len < size; i++) {
