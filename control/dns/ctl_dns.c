@@ -290,9 +290,9 @@ static bool same_result(const struct ctl_dns_result *a, const struct ctl_dns_res
 	return a->n == b->n && a->by_srv == b->by_srv && a->by_naptr == b->by_naptr;
 }
 
-static void take_good(struct ctl_dns_entry *e, struct ctl_dns_outcome *o)
+/* @return whether it is another answer than before. */
+static bool take_good(struct ctl_dns_entry *e, struct ctl_dns_outcome *o)
 {
-	const char *from = ctl_dns_state_name(e);
 	bool changed;
 
 	o->result.n = ctl_dns_order(o->result.servers, o->result.n, "");
@@ -300,26 +300,33 @@ static void take_good(struct ctl_dns_entry *e, struct ctl_dns_outcome *o)
 	e->good_wall_us = ctl_dns_wall_us();
 	e->expires_ms = ctl_dns_now_ms() + ttl_ms(e->dns, o->result.ttl_s);
 	ctl_dns_result_move(&e->good, &o->result);
-	if (!changed)
-		return;
-	say_change(e, from);
-	soon(e->dns->tell, TELL_MS);
-	ctl_dns_save_soon(e->dns);
+	if (changed) {
+		soon(e->dns->tell, TELL_MS);
+		ctl_dns_save_soon(e->dns);
+	}
+	return changed;
 }
 
-static void take_error(struct ctl_dns_entry *e, const char *error)
+/* One event for an answer that is new or good again, one for the beginning of a failure. */
+static void take(struct ctl_dns_entry *e, struct ctl_dns_outcome *o)
 {
 	const char *from = ctl_dns_state_name(e);
-	bool failed_before = e->failing;
+	bool failed_before = e->failing, changed = o->good && take_good(e, o);
 
-	e->failing = error[0] != '\0';
-	snprintf(e->error, sizeof(e->error), "%s", error);
+	e->failing = o->error[0] != '\0';
+	snprintf(e->error, sizeof(e->error), "%s", o->error);
+	if (!e->failing)
+		e->fails = 0;
+	if (changed || (failed_before && !e->failing))
+		say_change(e, from);
 	if (e->failing && !failed_before) {
 		e->failing_wall_us = ctl_dns_wall_us();
 		say_failure(e, from);
-	} else if (!e->failing && failed_before) {
-		e->fails = 0;
-		say_change(e, from);
+	}
+	if (strcmp(e->refused, o->refused) != 0) {
+		snprintf(e->refused, sizeof(e->refused), "%s", o->refused);
+		if (o->refused[0])
+			ctl_dns_say_refused(e, o->refused);
 	}
 }
 
@@ -345,14 +352,7 @@ static void on_done(void *arg, struct ctl_dns_outcome *o)
 	e->lookup = NULL;
 	e->dns->n_running--;
 	e->looked = true;
-	if (o->good)
-		take_good(e, o);
-	take_error(e, o->error);
-	if (strcmp(e->refused, o->refused) != 0) {
-		snprintf(e->refused, sizeof(e->refused), "%s", o->refused);
-		if (o->refused[0])
-			ctl_dns_say_refused(e, o->refused);
-	}
+	take(e, o);
 	if (e->failing) {
 		e->fails++;
 		next = retry_ms(e->fails);

@@ -43,8 +43,8 @@ static void write_one(struct ctl_writer *w, const char *text)
 	}
 	if (err != 0 && err != w->last_error)
 		ctl_log(LOG_ERR,
-			"state file %s cannot be written: %s; which members are active and what "
-			"operators ordered will not survive a restart of this host",
+			"state file %s cannot be written: %s; what it keeps will not survive a "
+			"restart of this host",
 			w->path, strerrordesc_np(-err));
 	if (err == 0 && w->last_error != 0)
 		ctl_log(LOG_NOTICE, "state file %s can be written again", w->path);

@@ -171,6 +171,20 @@ def test_the_first_resolver_is_dead(lab):
     assert "198.51.100.99" in s.appliance.ctl("dns", "show")["resolvers"]
 
 
+def test_resolvers_of_resolv_conf(lab):
+    """The first one is dead; a reload reads the file again."""
+    path = lab.file("resolv.conf", "search elsewhere.example\nnameserver 198.51.100.99\nnameserver 198.51.100.15\n")
+    pair = "  - name: east\n    servers: { name: sip.example.com }\n" + "".join(f"    {x}\n" for x in QUICK.splitlines())
+    s = Named(lab, HOSTS + srv((10, 0, "a"), (20, 0, "b")),
+              text=lambda rack: rack.config(pair, top=f"dns: {{ resolv-conf: {path}, timeout: 200ms }}\n")).start("a", "b")
+    assert s.appliance.ctl("dns", "show")["resolvers"].startswith("198.51.100.99"), s.appliance.ctl("dns", "show")
+    lab.file("resolv.conf", "nameserver 2001:db8:100::15\n")
+    s.appliance.ctl("reload")
+    assert "2001:db8:100::15" in s.appliance.ctl("dns", "show")["resolvers"], s.appliance.ctl("dns", "show")
+    s.appliance.ctl("dns", "refresh", "sip.example.com")
+    assert shown(s.appliance)["state"] == "good" and names(s.appliance) == roles("a", "b")
+
+
 def test_an_ipv6_resolver_and_ipv6_servers(lab):
     zone = HOSTS + "a AAAA 2001:db8:100::11\nb AAAA 2001:db8:100::12\n" + srv((10, 0, "a"), (20, 0, "b"))
     s = Named(lab, zone, hosts="", servers="{ name: sip.example.com, family: ipv6 }",
