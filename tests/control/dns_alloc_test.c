@@ -220,6 +220,33 @@ Test(dns_alloc, names_are_wanted_or_not)
 	unload();
 }
 
+/* Forgetting names without memory to know which: none is forgotten. */
+static bool keep(size_t fail, bool all)
+{
+	const struct ctl_dns_params p = { .base = base, .history = history, .changed = on_changed };
+	struct ctl_dns *dns = ctl_dns_new(&p);
+	json_t *j;
+	bool hit;
+
+	cr_assert_not_null(dns);
+	cr_assert_eq(ctl_dns_want(dns, model), 0);
+	arm(fail, all);
+	ctl_dns_keep(dns, model);
+	hit = disarm();
+	j = ctl_dns_json(dns, NULL);
+	cr_expect_eq(json_array_size(json_object_get(j, "names")), 2, "allocation %zu", fail);
+	json_decref(j);
+	ctl_dns_free(dns);
+	return hit;
+}
+
+Test(dns_alloc, no_name_is_forgotten)
+{
+	load();
+	each(keep, 5);
+	unload();
+}
+
 /* ---- A view */
 
 static struct ctl_dns_server servers[] = {

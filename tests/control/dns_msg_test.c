@@ -109,6 +109,27 @@ Test(dns_msg, aliases)
 	ctl_dns_answer_fini(&a);
 }
 
+/* As many as are followed, and one more. */
+Test(dns_msg, a_long_chain_of_aliases)
+{
+	for (int n = CTL_DNS_ALIASES; n <= CTL_DNS_ALIASES + 1; n++) {
+		struct ctl_dns_answer a;
+		char from[16], to[16];
+
+		dns_begin(&m, "h0.x", CTL_DNS_A, 0x8180);
+		for (int i = 0; i < n; i++) {
+			snprintf(from, sizeof(from), "h%d.x", i);
+			snprintf(to, sizeof(to), "h%d.x", i + 1);
+			dns_cname(&m, from, 60, to);
+		}
+		dns_a(&m, to, 60, "192.0.2.1");
+		parse("h0.x", CTL_DNS_A, &a);
+		cr_expect_eq(a.n, n == CTL_DNS_ALIASES, "%d: %zu", n, a.n);
+		cr_expect_eq(a.kind, n == CTL_DNS_ALIASES ? CTL_DNS_ANSWER : CTL_DNS_MALFORMED);
+		ctl_dns_answer_fini(&a);
+	}
+}
+
 /* RFC 2308 5: how long an empty answer holds. */
 Test(dns_msg, nothing)
 {

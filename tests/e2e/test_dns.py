@@ -115,7 +115,7 @@ def test_a_member_that_goes_stays_until_its_successor_is_known(lab):
     s = Named(lab, zone.format(11), text=lambda r: config(r, "{ name: sip.example.com, port: 5060 }")).start("a")
     phone = s.phone()
     s.knot.change(zone.format(12))
-    seen = set()
+    seen, lists = set(), []
 
     def moved():
         phone.send(phone.request("OPTIONS", "sip:bob@example.com", contact=False))
@@ -123,10 +123,12 @@ def test_a_member_that_goes_stays_until_its_successor_is_known(lab):
         refusal = phone.recv(0.01)
         assert refusal is None or refusal.status == 100, refusal
         seen.update(at)
-        return names(s.appliance) == roles("b")
+        lists.append(names(s.appliance))
+        return lists[-1] == roles("b")
 
     wait_for("the old member to be gone", moved, 30)
     assert "a" in seen, seen
+    assert roles("b") + [(member("a"), "fallback")] in lists, lists
     s.appliance.wait_active(member("b"))
     s.call(phone, s.members["b"])
 
