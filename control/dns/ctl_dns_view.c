@@ -21,7 +21,7 @@ struct making {
 	unsigned int families;
 	uint64_t again_ms;
 	size_t n;
-	struct ctl_member *members; /* room for DP_PAIR_MEMBERS */
+	struct ctl_member members[DP_PAIR_MEMBERS];
 	char note[160];
 };
 
@@ -305,16 +305,18 @@ static bool make_pair(struct ctl_model *view, size_t i, const struct ctl_dns_vie
 		.families = families & (p->servers.name ? wanted[p->servers.family] : 3u),
 		.again_ms = *again_ms,
 	};
-	bool good;
+	bool good = k.written->servers.name ? make_servers(&k) : make_members(&k);
 
-	k.members = calloc(DP_PAIR_MEMBERS, sizeof(*k.members));
-	if (!k.members)
-		return false;
-	good = k.written->servers.name ? make_servers(&k) : make_members(&k);
-	p->members = k.members;
-	p->n_members = k.n;
+	p->n_members = 0;
+	p->members = calloc(k.n + 1, sizeof(*p->members));
+	if (p->members) {
+		memcpy(p->members, k.members, k.n * sizeof(*p->members));
+		p->n_members = k.n;
+	}
+	for (size_t m = 0; !p->members && m < k.n; m++)
+		free(k.members[m].name);
 	*again_ms = k.again_ms;
-	return good;
+	return good && p->members;
 }
 
 struct ctl_model *ctl_dns_view_new(struct ctl_model *of, const struct ctl_dns_view *v,
