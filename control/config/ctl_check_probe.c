@@ -46,8 +46,18 @@ static void check_source(const struct ctl_model *m, const struct ctl_pair *p, st
 
 /* ---- Certificates */
 
+/* Of the first member, or of those that DNS will name. */
+static unsigned int probe_transport(const struct ctl_pair *p)
+{
+	const struct ctl_member named = { .at.transport = p->servers.transport };
+
+	return ctl_model_probe_at(p, p->n_members ? &p->members[0] : &named).transport;
+}
+
 static bool uses_tls(const struct ctl_pair *p)
 {
+	if (p->servers.name)
+		return probe_transport(p) == CTL_TLS;
 	for (size_t i = 0; i < p->n_members; i++) {
 		if (ctl_model_probe_at(p, &p->members[i]).transport == CTL_TLS)
 			return true;
@@ -135,8 +145,7 @@ static void advise_stream_timeout(const struct ctl_pair *p, struct ctl_diag *d)
 
 	if (timeout_ms > s->oos_force_ms && !s->probe_timeout_ms)
 		timeout_ms = s->oos_force_ms;
-	if (timeout_ms >= STREAM_TIMEOUT_MS
-	    || ctl_model_probe_at(p, &p->members[0]).transport == CTL_UDP)
+	if (timeout_ms >= STREAM_TIMEOUT_MS || probe_transport(p) == CTL_UDP)
 		return;
 	ctl_diag_add(
 		d, false,
