@@ -462,7 +462,7 @@ void dp_tx_answer_kernel(struct dp_tx *t, unsigned int port, struct rte_mbuf *m,
 	}
 	memcpy(f.buf + pl.off, v->answer, v->answer_len);
 	type = dp_rewrite_headers(&f, &pl, &headers);
-	dp_rewrite_ether(&f, mac, mac, 0, type);
+	dp_rewrite_ether(&f, mac, mac, type);
 	frame_put(m, &f);
 	m->ol_flags = 0;
 	dp_tx_kernel(t, port, m);
