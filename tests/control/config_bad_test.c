@@ -367,10 +367,6 @@ static const struct row pair_rows[] = {
 	{ TAIL, NAMED("{ name: sip.example.com, port: 65535, transport: udp, family: ipv6 }"),
 	  "25: warning: pair \"west\": no service has it" },
 	{ TAIL,
-	  TAIL "  - { name: west, servers: { name: sip.example.com }, oos-check: 300ms, probe: { "
-	       "transport: tcp } }\n",
-	  "25: warning: pair \"west\": no service has it" },
-	{ TAIL,
 	  TAIL "  - name: west\n    servers: { name: sip.example.com }\n"
 	       "    oos-check: 300ms\n    probe: { transport: tls }\n    tls: { verify: no }\n",
 	  "25: warning: pair \"west\"\n27: warning: oos-check: a probe over a stream has 300ms "
