@@ -549,7 +549,7 @@ const struct ctl_map ctl_map_tls = { MAP(ctl_tls_settings, "TLS", tls_keys),
 				     .line_offset = offsetof(struct ctl_tls_settings, line) };
 
 const struct ctl_map *const ctl_maps[] = {
-	&ctl_map_global, &ctl_map_dns, &ctl_map_port,  &ctl_map_route,   &ctl_map_service,
-	&ctl_map_pair,   &ctl_map_probe, &ctl_map_tls, &ctl_map_member, &ctl_map_servers,
+	&ctl_map_global, &ctl_map_dns,   &ctl_map_port, &ctl_map_route,  &ctl_map_service,
+	&ctl_map_pair,   &ctl_map_probe, &ctl_map_tls,  &ctl_map_member, &ctl_map_servers,
 };
 const size_t ctl_n_maps = N(ctl_maps);
