@@ -262,7 +262,8 @@ static void undo(struct ctl_reload *r)
 {
 	struct ctl_daemon *d = r->d;
 
-	if (ctl_pairs_apply(d->pairs, d->model, d->numbers, d->region->pair_words) < 0)
+	if (ctl_pairs_go_back(d->pairs, d->model, d->numbers, ctl_now_ms(), d->region->pair_words)
+	    < 0)
 		ctl_log(LOG_CRIT, "reload: out of memory while going back");
 	ctl_ports_settle(d, d->model);
 }

@@ -10,8 +10,11 @@ static void count(struct ctl_cut *c, enum ctl_silence silence, int by)
 }
 
 bool ctl_cut_update(struct ctl_cut *c, struct ctl_cut_pair *p, enum ctl_silence silence,
-		    uint64_t heard_us, uint64_t round_us)
+		    uint64_t heard_us, uint64_t round_us, uint64_t now_us)
 {
+	if (silence == CTL_SILENT && p->silence != CTL_SILENT)
+		p->silent_us = now_us;
+
 	count(c, p->silence, -1);
 	count(c, silence, 1);
 	p->silence = silence;
@@ -32,7 +35,7 @@ void ctl_cut_remove(struct ctl_cut *c, struct ctl_cut_pair *p)
 
 bool ctl_cut_went_together(const struct ctl_cut *c, const struct ctl_cut_pair *p)
 {
-	return p->silence == CTL_SILENT && p->heard_us != 0
+	return p->silence == CTL_SILENT && p->heard_us != 0 && p->silent_us > c->heard_us
 	       && c->heard_us - p->heard_us <= p->round_us;
 }
 

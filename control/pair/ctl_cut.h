@@ -4,7 +4,9 @@
  * Probes). Pure; times are monotonic microseconds.
  *
  * Pairs that were dead before do not hide it, and do not count: two pairs must have been heard of
- * within one period of each other just before the silence.
+ * within one period of each other just before the silence, and have gone silent since the last sign
+ * of life from any. So who has not been asked again since the link came back is no proof that it is
+ * lost again.
  */
 #pragma once
 
@@ -17,8 +19,9 @@
 /** One pair's part. Zeroed at first. */
 struct ctl_cut_pair {
 	enum ctl_silence silence;
-	uint64_t heard_us; /* 0: never */
-	uint64_t round_us; /* its probe period and timeout */
+	uint64_t heard_us;  /* 0: never */
+	uint64_t silent_us; /* when it was found silent */
+	uint64_t round_us;  /* its probe period and timeout */
 };
 
 struct ctl_cut {
@@ -30,7 +33,7 @@ struct ctl_cut {
 
 /** Bring a pair's part up to date. @return whether all are silent now, and must be judged. */
 bool ctl_cut_update(struct ctl_cut *c, struct ctl_cut_pair *p, enum ctl_silence silence,
-		    uint64_t heard_us, uint64_t round_us);
+		    uint64_t heard_us, uint64_t round_us, uint64_t now_us);
 
 /** A pair goes away. */
 void ctl_cut_remove(struct ctl_cut *c, struct ctl_cut_pair *p);

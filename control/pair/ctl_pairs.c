@@ -153,12 +153,12 @@ static bool is_life(const struct ctl_pair_event *ev)
 void ctl_pairs_follow_cut(struct ctl_pairs_pair *rp)
 {
 	struct ctl_pairs *ps = rp->ps;
-	uint64_t heard_us = rp->st.heard_us;
+	uint64_t heard_us = rp->st.heard_us, now_us = ps->io.now_us(ps->io.arg);
 
 	if (ps->cut.on && heard_us > ps->cut.heard_us && ctl_cut_heard(&ps->cut, heard_us))
 		mend(ps);
 	if (ctl_cut_update(&ps->cut, &rp->cut, ctl_pair_silence(&rp->st, &rp->conf), heard_us,
-			   ctl_pair_round_us(&rp->conf)))
+			   ctl_pair_round_us(&rp->conf), now_us))
 		judge_cut(ps);
 }
 

@@ -49,6 +49,15 @@ int ctl_pairs_apply(struct ctl_pairs *ps, const struct ctl_model *model,
  * them). */
 void ctl_pairs_retire(struct ctl_pairs *ps, const struct ctl_model *next);
 
+/**
+ * The reload for which ctl_pairs_retire() let members go is given up: the model in force takes back
+ * its numbers, and its pairs their members. Arguments as for ctl_numbers_assign() and
+ * ctl_pairs_apply().
+ * @return 0 or -ENOMEM.
+ */
+int ctl_pairs_go_back(struct ctl_pairs *ps, const struct ctl_model *model,
+		      struct ctl_numbers *numbers, uint64_t now_ms, const _Atomic uint64_t *words);
+
 /** The way to all members is gone (the data plane is away), or is back: meanwhile nothing is
  * probed, no timer fires, and no silence counts. */
 void ctl_pairs_pause(struct ctl_pairs *ps, bool pause);

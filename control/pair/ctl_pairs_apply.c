@@ -412,6 +412,14 @@ out:
 	return err;
 }
 
+int ctl_pairs_go_back(struct ctl_pairs *ps, const struct ctl_model *model,
+		      struct ctl_numbers *numbers, uint64_t now_ms, const _Atomic uint64_t *words)
+{
+	int err = ctl_numbers_assign(numbers, model, now_ms);
+
+	return err != 0 ? err : ctl_pairs_apply(ps, model, numbers, words);
+}
+
 /* ---- Before a reload */
 
 static const struct ctl_member *find_in(const struct ctl_pair *mp, const char *name)

@@ -307,10 +307,13 @@ Test(pair_runtime, a_reload_that_fails_after_retire_can_go_back)
 	struct ctl_model none = { 0 };
 
 	none.pairs_by_name = calloc(1, sizeof(unsigned int));
+	cr_assert_eq(ctl_numbers_assign(w.numbers, &none, w.now_us / 1000), 0);
 	ctl_pairs_retire(w.ps, &none);
-	cr_expect_eq(world_word(&w, "east"), 0);
+	cr_expect_eq(w.words[0], 0);
 	world_run(&w, SEC);
-	cr_assert_eq(ctl_pairs_apply(w.ps, w.model, w.numbers, NULL), 0);
+	cr_expect_neq(ctl_pairs_apply(w.ps, w.model, w.numbers, NULL), 0,
+		      "the numbers are the other model's");
+	cr_assert_eq(ctl_pairs_go_back(w.ps, w.model, w.numbers, w.now_us / 1000, NULL), 0);
 	world_run(&w, 3 * SEC);
 	cr_expect_str_eq(world_state(&w, "east"), "primary");
 	free(none.pairs_by_name);
@@ -501,4 +504,24 @@ Test(pair_runtime, a_dead_pair_more_does_not_hide_a_lost_link)
 		kill_member(p);
 	world_run(&w, 5 * SEC);
 	cr_expect_str_eq(text(world_last_event(&w, NULL), "cause"), "own-link-lost");
+}
+
+/* The first answer ends the cut; who was not asked again since then is no proof of another one. */
+Test(pair_runtime, a_silence_of_before_the_answer_is_no_new_cut)
+{
+	struct ctl_cut c = { 0 };
+	struct ctl_cut_pair p[3] = { 0 };
+
+	for (unsigned int i = 0; i < 3; i++)
+		ctl_cut_update(&c, &p[i], CTL_HEARD, 100, 50, 100);
+	for (unsigned int i = 0; i < 3; i++)
+		ctl_cut_update(&c, &p[i], CTL_SILENT, 100, 50, 130);
+	cr_expect(ctl_cut_went_together(&c, &p[0]));
+	cr_expect(ctl_cut_judge(&c, 3));
+	cr_expect(ctl_cut_heard(&c, 140));
+	ctl_cut_update(&c, &p[2], CTL_NOT_ASKED, 140, 50, 140);
+	cr_expect(ctl_cut_update(&c, &p[0], CTL_SILENT, 100, 50, 141),
+		  "all who are asked are silent");
+	cr_expect_not(ctl_cut_went_together(&c, &p[0]));
+	cr_expect_not(ctl_cut_went_together(&c, &p[1]));
 }
