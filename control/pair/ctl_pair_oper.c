@@ -71,10 +71,11 @@ int ctl_pair_refuses(const struct ctl_pair_state *p, const struct ctl_pair_conf 
 	}
 }
 
-/* Begin the rounds anew after the set of members that count has changed. */
+/* Begin the rounds anew after the set of members that count has changed; a pair all of whose
+ * members are disabled stays out of service. */
 static void ask_again(struct pp *c, unsigned int first)
 {
-	if (!pp_is_lost(c->p))
+	if (!pp_is_lost(c->p) || pp_next_turn(c, first, true) == CTL_PAIR_NONE)
 		return;
 	if (c->p->phase == CTL_PAIR_OUT_OF_SERVICE)
 		pp_unknown(c, first);
@@ -161,6 +162,9 @@ static void leave_blindly(struct pp *c, const char *gone)
 	p->active = (uint8_t)to;
 	p->undo.valid = false;
 	p->manual = false;
+	if (p->phase == CTL_PAIR_UNKNOWN) /* traffic moves, the state does not */
+		pp_note(c, CTL_PAIR_NONE, ctl_pair_phase_name(p->phase),
+			ctl_pair_phase_name(p->phase), c->cause, c->text);
 	pp_unknown(c, to);
 }
 
@@ -223,6 +227,17 @@ void pp_on_enable(struct pp *c)
 
 /* ---- Configuration */
 
+/* Who stays when the active member is no longer there and nobody can take over: the best one that
+ * is disabled, for operators to enable it. */
+static unsigned int best_disabled(const struct pp *c)
+{
+	for (unsigned int i = 0; i < c->conf->n; i++) {
+		if (c->p->m[c->conf->order[i]].present)
+			return c->conf->order[i];
+	}
+	return CTL_PAIR_NONE;
+}
+
 void pp_on_gone(struct pp *c)
 {
 	struct ctl_pair_state *p = c->p;
@@ -240,7 +255,7 @@ void pp_on_gone(struct pp *c)
 		pp_say(c, "reload", "%s is no longer a member", pp_name(c, p->active));
 		leave(c);
 		if (!p->m[p->active].present)
-			p->active = CTL_PAIR_NONE;
+			p->active = (uint8_t)best_disabled(c);
 	} else if (p->phase == CTL_PAIR_UNKNOWN && pp_all_missed(c)) {
 		pp_dispatch(c, CTL_EV_ALL_MISSED);
 	}
@@ -255,11 +270,23 @@ static void first_members(struct pp *c)
 	struct ctl_pair_state *p = c->p;
 
 	p->active = (uint8_t)pp_guess(c);
-	p->phase = CTL_PAIR_UNKNOWN;
+	pp_set_phase(c, CTL_PAIR_UNKNOWN);
 	p->since_us = c->now;
 	p->undo.valid = false;
 	if (p->active != CTL_PAIR_NONE)
 		pp_turns_start(c, p->active, c->now + c->conf->m[p->active].phase_us);
+}
+
+/* Traffic does not stay with who is disabled when somebody comes who is not. */
+static void newcomers_asked(struct pp *c)
+{
+	struct ctl_pair_state *p = c->p;
+
+	if (p->m[p->active].disabled && pp_guess(c) != CTL_PAIR_NONE) {
+		p->active = (uint8_t)pp_guess(c);
+		p->undo.valid = false;
+	}
+	ask_again(c, p->active);
 }
 
 void pp_on_change(struct pp *c)
@@ -282,6 +309,7 @@ void pp_on_change(struct pp *c)
 		m->present = true;
 		m->changed_us = c->now;
 		m->srtt_us = m->rttvar_us = m->last_rtt_us = 0;
+		m->past = (struct ctl_pair_live){ 0 };
 	}
 	if (p->failback_us > c->now + c->conf->interval_us)
 		p->failback_us = c->now + c->conf->interval_us;
@@ -293,5 +321,5 @@ void pp_on_change(struct pp *c)
 	else if (!pp_is_lost(p))
 		pp_set_phase(c, pp_role_phase(c, p->active));
 	else if (c->ev->slots != 0)
-		ask_again(c, p->active);
+		newcomers_asked(c);
 }

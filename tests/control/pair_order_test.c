@@ -278,6 +278,69 @@ Test(pair_order, a_member_that_goes_is_left)
 	cr_expect_eq(b.p.phase, CTL_PAIR_PRIMARY);
 }
 
+Test(pair_order, the_last_enabled_member_goes_and_a_disabled_one_can_still_be_enabled)
+{
+	running(2, 0);
+	order(CTL_EV_DISABLE, 1);
+	bench_step(&b, &(struct ctl_pair_event){ .type = CTL_EV_GONE, .slots = 1u << 0 });
+	cr_expect_eq(b.p.phase, CTL_PAIR_OUT_OF_SERVICE);
+	cr_expect_eq(b.p.active, 1);
+	cr_expect(ctl_pair_word(&b.p, &b.conf) & DP_WORD_OUT_OF_SERVICE);
+	bench_run(&b, 100 * SEC);
+	order(CTL_EV_ENABLE, 1);
+	bench_run(&b, 10 * SEC);
+	cr_expect_eq(b.p.phase, CTL_PAIR_BACKUP);
+}
+
+Test(pair_order, all_disabled_stays_out_of_service_whatever_is_ordered)
+{
+	running(2, 0);
+	order(CTL_EV_DISABLE, 0);
+	order(CTL_EV_DISABLE, 1);
+	cr_assert_eq(b.p.phase, CTL_PAIR_OUT_OF_SERVICE);
+	order(CTL_EV_PIN, 0);
+	order(CTL_EV_UNPIN, 0);
+	cr_expect_eq(b.p.phase, CTL_PAIR_OUT_OF_SERVICE, "unpinned");
+	bench_step(&b, &(struct ctl_pair_event){ .type = CTL_EV_CHANGE, .slots = 1u });
+	cr_expect_eq(b.p.phase, CTL_PAIR_OUT_OF_SERVICE, "a disabled member has moved");
+}
+
+Test(pair_order, the_next_guess_is_recorded)
+{
+	running(3, 0);
+	b.mood[0] = b.mood[1] = b.mood[2] = BENCH_DEAD;
+	cr_assert_neq(bench_until(&b, CTL_PAIR_UNKNOWN, 60 * SEC), UINT64_MAX);
+	unsigned int from = b.p.active, notes = b.n_notes;
+
+	order(CTL_EV_DISABLE, from);
+	cr_assert_neq(b.p.active, from);
+	cr_expect_eq(b.n_notes, notes + 2, "the member's and the pair's");
+	cr_expect_str_eq(b.last.to, "unknown");
+	cr_expect_str_eq(b.last.cause, "operator");
+}
+
+Test(pair_order, a_newcomer_is_preferred_to_a_disabled_active_member)
+{
+	running(2, 0);
+	order(CTL_EV_DISABLE, 1);
+	bench_step(&b, &(struct ctl_pair_event){ .type = CTL_EV_GONE, .slots = 1u << 0 });
+	bench_step(&b, &(struct ctl_pair_event){ .type = CTL_EV_CHANGE, .slots = 1u << 0 });
+	cr_expect_eq(b.p.active, 0, "traffic goes to %u", b.p.active);
+	cr_expect_eq(b.p.phase, CTL_PAIR_UNKNOWN);
+}
+
+Test(pair_order, the_return_of_members_to_an_empty_pair_is_recorded)
+{
+	running(2, 0);
+	bench_step(&b, &(struct ctl_pair_event){ .type = CTL_EV_GONE, .slots = 3u });
+	cr_expect_str_eq(b.last.to, "out-of-service");
+	bench_step(&b, &(struct ctl_pair_event){ .type = CTL_EV_CHANGE, .slots = 3u });
+	cr_expect_eq(b.p.phase, CTL_PAIR_UNKNOWN);
+	cr_expect_str_eq(b.last.from, "out-of-service");
+	cr_expect_str_eq(b.last.to, "unknown");
+	cr_expect_str_eq(b.last.cause, "reload");
+}
+
 Test(pair_order, roles_that_change_places_move_the_name_of_the_state_only)
 {
 	running(2, 0);
