@@ -97,6 +97,8 @@ void pp_live(struct pp *c)
 	unsigned int slot = c->ev->slot;
 	struct ctl_pair_member *m = pp_m(c, slot);
 
+	if (m->health == CTL_HEALTH_DOWN)
+		return; /* the dead are not gray: what they fail is not held against them later */
 	add(&m->recent, c->ev, 3, 4);
 	if (!m->degraded && !is_bad(c->ev))
 		add(&m->past, c->ev, 63, 64);

@@ -81,6 +81,7 @@ static void down(struct pp *c, unsigned int slot)
 	pp_burst_stop(c, slot);
 	m->health = CTL_HEALTH_DOWN;
 	m->last_good = m->doubted = m->has_icmp = false;
+	m->recent = (struct ctl_pair_live){ 0 }; /* what it failed dying is not held against it */
 	m->oks = 0;
 	if (m->fails < c->conf->fall)
 		m->fails = c->conf->fall;

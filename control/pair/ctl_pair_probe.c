@@ -314,20 +314,27 @@ static bool due(uint64_t deadline_us, uint64_t now_us)
 	return deadline_us != 0 && deadline_us <= now_us;
 }
 
+static void member_expire(struct pp *c, unsigned int slot)
+{
+	struct ctl_pair_member *m = pp_m(c, slot);
+
+	if (m->periodic.id != 0 && due(m->periodic.deadline_us, c->now))
+		periodic_over(c, slot);
+	if (m->burst.running && m->burst.sent == CTL_PAIR_BURST && due(m->burst.next_us, c->now))
+		burst_over(c, slot);
+}
+
+/* The active member comes last: who is found silent at the same time must not take over. */
 void pp_expire(struct pp *c)
 {
 	struct ctl_pair_state *p = c->p;
+	unsigned int active = p->active;
 
 	for (unsigned int i = 0; i < c->conf->n; i++) {
-		unsigned int s = c->conf->order[i];
-		struct ctl_pair_member *m = pp_m(c, s);
-
-		if (m->periodic.id != 0 && due(m->periodic.deadline_us, c->now))
-			periodic_over(c, s);
-		if (m->burst.running && m->burst.sent == CTL_PAIR_BURST
-		    && due(m->burst.next_us, c->now))
-			burst_over(c, s);
+		if (c->conf->order[i] != active)
+			member_expire(c, c->conf->order[i]);
 	}
+	member_expire(c, active);
 	if (p->failback.id != 0 && due(p->failback.deadline_us, c->now)) {
 		pp_cancel(c, &p->failback);
 		if (c->stalled)
@@ -443,6 +450,7 @@ void pp_forget(struct pp *c, unsigned int slot)
 		pp_cancel(c, &c->p->failback);
 	m->health = CTL_HEALTH_NEW;
 	m->last_good = m->silent = m->missed = m->doubted = m->has_icmp = m->degraded = false;
+	m->recent = (struct ctl_pair_live){ 0 };
 	m->fails = m->oks = 0;
 	m->voids = 0;
 	m->next_us = m->sent_us = m->cool_us = 0;

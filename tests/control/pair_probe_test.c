@@ -347,3 +347,20 @@ Test(pair_probe, a_process_that_is_always_late_still_notices_a_death)
 	}
 	cr_expect_eq(b.p.phase, CTL_PAIR_BACKUP);
 }
+
+/* Probes of several members end in one tick when the process was late: who is found silent with the
+ * active member does not take over. */
+Test(pair_probe, members_found_silent_together_are_not_tried_one_after_the_other)
+{
+	running(3);
+	b.mood[0] = b.mood[1] = BENCH_DEAD;
+	bench_run(&b, 6 * SEC);
+	cr_assert_neq(b.p.m[0].periodic.id, 0);
+	cr_assert_neq(b.p.m[1].periodic.id, 0);
+	b.p.m[0].periodic.deadline_us = b.p.m[1].periodic.deadline_us = b.now_us;
+	bench_event(&b, CTL_EV_TICK);
+	cr_expect_eq(b.p.active, 2);
+	cr_expect_eq(b.n_switches, 1, "%u switches", b.n_switches);
+	cr_expect_eq(b.p.m[0].health, CTL_HEALTH_DOWN);
+	cr_expect_eq(b.p.m[1].health, CTL_HEALTH_DOWN);
+}

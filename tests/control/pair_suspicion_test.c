@@ -277,6 +277,24 @@ Test(pair_suspicion, degraded_by_delay_and_against_the_twin)
 	cr_expect_not(b.p.m[0].degraded, "it was ever like that");
 }
 
+/* What a member failed while it died is not held against it when it is back. */
+Test(pair_suspicion, the_dead_are_not_gray)
+{
+	running(2);
+	live(0, 60, 100, 1, 20000);
+	live(0, 1, 60, 60, 20000);
+	b.p.m[0].degraded = false;
+	b.mood[0] = BENCH_DEAD;
+	bench_run(&b, 20 * SEC);
+	cr_assert_eq(b.p.m[0].health, CTL_HEALTH_DOWN);
+	live(0, 1, 100, 100, 20000);
+	b.mood[0] = BENCH_ALIVE;
+	bench_run(&b, 20 * SEC);
+	cr_assert_eq(b.p.m[0].health, CTL_HEALTH_UP);
+	live(0, 1, 30, 0, 20000);
+	cr_expect_not(b.p.m[0].degraded);
+}
+
 Test(pair_suspicion, gray_failover_leaves_a_degraded_member_for_one_that_is_not)
 {
 	running(2);
