@@ -199,6 +199,7 @@ bool pp_is_better(const struct pp *c, unsigned int slot)
 	const struct ctl_pair_member *m = &c->p->m[slot];
 
 	return m->present && !m->disabled && !m->draining
+	       && !(c->conf->gray_failover && m->degraded)
 	       && pp_rank(c, slot) < pp_rank(c, c->p->active);
 }
 
@@ -257,19 +258,29 @@ static unsigned int next_better(const struct pp *c, unsigned int after)
 	return CTL_PAIR_NONE;
 }
 
+/* One that is held keeps no other from its turn. */
+static unsigned int next_free(const struct pp *c, unsigned int after)
+{
+	unsigned int slot = next_better(c, after);
+
+	while (slot != CTL_PAIR_NONE && pp_hold_end(c->p, c->conf, slot) > c->now)
+		slot = next_better(c, slot);
+	return slot;
+}
+
 /* While a failback mode waits for nothing but the end of a hold, that end is a deadline. */
 uint64_t pp_hold_wake(const struct pp *c)
 {
-	unsigned int modes = c->conf->failback, best = next_better(c, CTL_PAIR_NONE);
+	unsigned int modes = c->conf->failback;
 	uint64_t at = 0;
 
-	if (!may_return(c) || best == CTL_PAIR_NONE)
+	if (!may_return(c))
 		return 0;
 	for (unsigned int i = 0; i < c->conf->n; i++) {
 		unsigned int s = c->conf->order[i];
 		uint64_t end = pp_hold_end(c->p, c->conf, s);
 		bool waits = ((modes & CTL_FAILBACK_IMMEDIATE) != 0 && proved_alive(c, s))
-			     || ((modes & CTL_FAILBACK_SIGNAL) != 0 && s == best);
+			     || ((modes & CTL_FAILBACK_SIGNAL) != 0 && pp_is_better(c, s));
 
 		if (waits && end > c->now && (at == 0 || end < at))
 			at = end;
@@ -286,25 +297,36 @@ static bool wants_timed(const struct pp *c)
 static void failback_send(struct pp *c, unsigned int slot)
 {
 	struct ctl_pair_state *p = c->p;
-	uint64_t end = pp_hold_end(p, c->conf, slot);
 
-	if (end > c->now) {
-		p->failback_us = end;
-		return;
-	}
 	p->failback_us = 0;
 	p->failback_slot = (uint8_t)slot;
 	p->failback.method = c->conf->m[slot].registers ? CTL_PROBE_REGISTER : CTL_PROBE_OPTIONS;
 	pp_send(c, slot, &p->failback, 0, 0, 64ull * CTL_PAIR_T1_US);
 }
 
+static uint64_t first_hold_end(const struct pp *c)
+{
+	unsigned int s = next_better(c, CTL_PAIR_NONE);
+	uint64_t at = UINT64_MAX;
+
+	for (; s != CTL_PAIR_NONE; s = next_better(c, s)) {
+		if (pp_hold_end(c->p, c->conf, s) < at)
+			at = pp_hold_end(c->p, c->conf, s);
+	}
+	return at;
+}
+
 void pp_failback_due(struct pp *c)
 {
-	unsigned int slot = next_better(c, CTL_PAIR_NONE);
+	unsigned int slot = next_free(c, CTL_PAIR_NONE);
 
 	c->p->failback_us = 0;
-	if (wants_timed(c) && c->p->failback.id == 0)
+	if (!wants_timed(c) || c->p->failback.id != 0)
+		return;
+	if (slot != CTL_PAIR_NONE)
 		failback_send(c, slot);
+	else
+		c->p->failback_us = first_hold_end(c);
 }
 
 void pp_failback_answer(struct pp *c, bool success, const char *why)
@@ -314,6 +336,11 @@ void pp_failback_answer(struct pp *c, bool success, const char *why)
 
 	if (!wants_timed(c))
 		return;
+	/* A flap since it was sent may have made the hold longer. */
+	if (success && pp_is_better(c, slot) && pp_hold_end(p, c->conf, slot) > c->now) {
+		p->failback_us = pp_hold_end(p, c->conf, slot);
+		return;
+	}
 	if (success && pp_is_better(c, slot)) {
 		pp_say(c, "failback-timed", "%s: the failback probe was answered: %s",
 		       pp_name(c, slot), why);
@@ -323,7 +350,7 @@ void pp_failback_answer(struct pp *c, bool success, const char *why)
 	pp_say(c, "failback-failed", "%s: the failback probe failed: %s", pp_name(c, slot), why);
 	pp_note(c, CTL_PAIR_NONE, ctl_pair_phase_name(p->phase), ctl_pair_phase_name(p->phase),
 		c->cause, c->text);
-	next = next_better(c, slot);
+	next = next_free(c, slot);
 	if (next != CTL_PAIR_NONE)
 		failback_send(c, next);
 	else
@@ -417,10 +444,8 @@ unsigned int ctl_pair_signal_slot(const struct ctl_pair_state *p, const struct c
 		return CTL_PAIR_NONE;
 	if (after != CTL_PAIR_NONE && !p->m[after].present)
 		after = CTL_PAIR_NONE;
-	slot = next_better(&c, after);
-	if (slot == CTL_PAIR_NONE)
-		slot = next_better(&c, CTL_PAIR_NONE);
-	return slot != CTL_PAIR_NONE && pp_hold_end(p, conf, slot) <= now_us ? slot : CTL_PAIR_NONE;
+	slot = next_free(&c, after);
+	return slot != CTL_PAIR_NONE ? slot : next_free(&c, CTL_PAIR_NONE);
 }
 
 bool ctl_pair_signal_open(const struct ctl_pair_state *p, const struct ctl_pair_conf *conf,

@@ -188,6 +188,48 @@ Test(pair_failback, timed_waits_for_the_hold_and_asks_each_better_member_in_turn
 		      "a is silent for 64*T1, then b is asked");
 }
 
+/* The primary's hold keeps no other better member from its turn. */
+Test(pair_failback, timed_asks_the_next_better_member_while_the_best_is_held)
+{
+	failed_over(3, CTL_FAILBACK_TIMED);
+	b.conf.interval_us = 20 * SEC;
+	b.conf.hold_us = 10000 * SEC;
+	bench_event(&b, CTL_EV_CHANGE);
+	b.mood[1] = BENCH_DEAD;
+	cr_assert_neq(bench_until(&b, CTL_PAIR_FALLBACK, 60 * SEC), UINT64_MAX);
+	b.mood[0] = b.mood[1] = BENCH_ALIVE;
+	b.p.m[1].left_us = 0;
+	cr_expect_neq(bench_until(&b, CTL_PAIR_BACKUP, 60 * SEC), UINT64_MAX);
+	cr_expect_str_eq(b.last.cause, "failback-timed");
+}
+
+/* A flap while the failback probe is under way makes the hold longer. */
+Test(pair_failback, timed_answer_within_a_hold_that_has_grown_returns_nothing)
+{
+	failed_over(3, CTL_FAILBACK_TIMED);
+	b.conf.interval_us = 100 * SEC;
+	bench_event(&b, CTL_EV_CHANGE);
+	bench_run(&b, 101 * SEC);
+	cr_assert_neq(b.p.failback.id, 0, "it is under way, to a dead primary");
+	b.p.flaps = 3;
+	b.mood[0] = BENCH_ALIVE;
+	bench_step(&b, &(struct ctl_pair_event){
+			       .type = CTL_EV_ANSWER, .probe = b.p.failback.id, .code = 200 });
+	cr_expect_eq(b.p.active, 1);
+	cr_expect_eq(b.p.failback_us, b.p.m[0].left_us + 8 * b.conf.hold_us);
+}
+
+Test(pair_failback, a_gray_primary_is_not_returned_to)
+{
+	failed_over(2, CTL_FAILBACK_TIMED | CTL_FAILBACK_SIGNAL);
+	b.conf.gray_failover = true;
+	b.p.m[0].degraded = true;
+	b.p.m[0].degraded_us = b.now_us;
+	b.mood[0] = BENCH_ALIVE;
+	bench_run(&b, 50 * SEC);
+	cr_expect_not(ctl_pair_signal_open(&b.p, &b.conf, b.now_us + 1000 * SEC));
+}
+
 Test(pair_failback, fanvil_2_3_1_signal_returns_on_a_live_answer)
 {
 	failed_over(2, CTL_FAILBACK_SIGNAL);

@@ -182,10 +182,25 @@ Test(pair_trial, every_better_member_has_its_turn)
 	cr_assert_str_eq(world_active(&w, "east"), "east-c");
 	cr_assert(is_offered());
 	offer = take();
-	cr_expect_eq(dp_trial_slot(offer), slot("east-a"));
+	cr_expect_eq(dp_trial_slot(offer), slot("east-b"), "the primary was held at first");
 	ended(offer, 0);
 	world_run(&w, CTL_TRIAL_PAUSE_US);
+	cr_expect_eq(dp_trial_slot(w.trials[number()]), slot("east-a"));
+	ended(take(), 0);
+	world_run(&w, 2 * CTL_TRIAL_PAUSE_US);
 	cr_expect_eq(dp_trial_slot(w.trials[number()]), slot("east-b"));
+}
+
+/* The backup has just been left, and is held; the primary is not. */
+Test(pair_trial, a_held_member_keeps_no_other_from_its_turn)
+{
+	fail_over(THREE);
+	ended(take(), 0);
+	w.mood[1] = WORLD_DEAD;
+	world_run(&w, 4 * SEC);
+	cr_assert_str_eq(world_active(&w, "east"), "east-c");
+	cr_assert(is_offered(), "the primary's turn");
+	cr_expect_eq(dp_trial_slot(w.trials[number()]), slot("east-a"));
 }
 
 Test(pair_trial, without_signal_nothing_is_offered)
