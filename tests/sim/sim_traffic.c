@@ -184,8 +184,13 @@ static void tell_fate(struct sim_instance *in, unsigned int pair, unsigned int s
 	uint64_t word = in->words[sim_pair(in, pair)->number];
 	bool known_bad = dp_word_down(word, slot) || dp_word_suspect(word, slot);
 
-	if (f->icmp)
-		tell(in, pair, f->delay_us, DP_EVENT_ICMP, slot, 3 << 8 | 3, 0, 0);
+	if (f->icmp) {
+		uint64_t id = sim_rand_next(&in->w->rand) >> 1 | 1;
+
+		tell(in, pair, f->delay_us, DP_EVENT_ICMP, slot, 3 << 8 | 3, 0, id);
+		if (sim_chance(&in->w->rand, 400)) /* another one about the same branch: no proof */
+			tell(in, pair, 2 * f->delay_us, DP_EVENT_ICMP, slot, 3 << 8 | 3, 0, id);
+	}
 	if (!f->answered || f->delay_us > T1_US)
 		tell(in, pair, T1_US, DP_EVENT_UNANSWERED, slot, method, 0, 0);
 	if (!f->answered)
