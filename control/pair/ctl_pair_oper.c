@@ -241,7 +241,7 @@ static unsigned int best_disabled(const struct pp *c)
 void pp_on_gone(struct pp *c)
 {
 	struct ctl_pair_state *p = c->p;
-	bool active_gone = false;
+	bool active_gone = false, was_out;
 
 	for (unsigned int s = 0; s < DP_PAIR_MEMBERS; s++) {
 		if ((c->ev->slots >> s & 1) == 0 || !p->m[s].present)
@@ -253,9 +253,13 @@ void pp_on_gone(struct pp *c)
 	if (active_gone) {
 		p->pinned = false;
 		pp_say(c, "reload", "%s is no longer a member", pp_name(c, p->active));
+		was_out = p->phase == CTL_PAIR_OUT_OF_SERVICE;
 		leave(c);
 		if (!p->m[p->active].present)
 			p->active = (uint8_t)best_disabled(c);
+		if (was_out && p->phase == CTL_PAIR_OUT_OF_SERVICE) /* no change to record it */
+			pp_note(c, CTL_PAIR_NONE, ctl_pair_phase_name(p->phase),
+				ctl_pair_phase_name(p->phase), c->cause, c->text);
 	} else if (p->phase == CTL_PAIR_UNKNOWN && pp_all_missed(c)) {
 		pp_dispatch(c, CTL_EV_ALL_MISSED);
 	}
