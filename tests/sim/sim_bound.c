@@ -52,5 +52,5 @@ uint64_t sim_bound_immediate(const struct ctl_pair_conf *conf, uint64_t rtt_us)
 
 uint64_t sim_bound_timed(const struct ctl_pair_conf *conf, unsigned int n_better)
 {
-	return conf->interval_us + (n_better + 1) * 64ull * CTL_PAIR_T1_US;
+	return conf->interval_us + 2 * n_better * 64ull * CTL_PAIR_T1_US;
 }

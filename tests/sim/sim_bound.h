@@ -48,7 +48,8 @@ uint64_t sim_bound_missed(const struct ctl_pair_conf *conf, unsigned int n);
 uint64_t sim_bound_immediate(const struct ctl_pair_conf *conf, uint64_t rtt_us);
 
 /**
- * Failback `timed`, likewise: one interval, and 64*T1 for each of n_better members that are tried
- * before it and stay silent, and once more for a probe of before that must end.
+ * Failback `timed`, likewise: the round under way may have passed it, and waits 64*T1 for each of
+ * the n_better members that are better than the active one and stay silent; then the interval, then
+ * a round until its turn.
  */
 uint64_t sim_bound_timed(const struct ctl_pair_conf *conf, unsigned int n_better);

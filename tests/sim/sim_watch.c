@@ -158,7 +158,9 @@ static uint64_t excuse(const struct watch *k, uint64_t since_us)
 
 static void must(const struct watch *k, uint64_t since_us, uint64_t bound_us, const char *what)
 {
-	uint64_t late = k->late_us + SLACK_US + bound_us / 1000 + excuse(k, since_us);
+	/* Every probe of a row has a timer for its sending and one for its end. */
+	uint64_t timers = 2ull * (k->rp->conf.fall + k->rp->conf.rise + k->rp->conf.n);
+	uint64_t late = timers * k->late_us + SLACK_US + bound_us / 1000 + excuse(k, since_us);
 
 	if (k->now_us > since_us + bound_us + late)
 		sim_fail(k->in->w, k->in, k->pair, "%s for %llu us; the settings promise %llu us",
@@ -234,9 +236,12 @@ static void watch_return(const struct watch *k)
 {
 	const struct ctl_pair_state *p = &k->rp->st;
 	const struct ctl_pair_conf *conf = &k->rp->conf;
+	unsigned int n_better = 0;
 
 	if (p->pinned || p->manual || p->cut)
 		return;
+	while (n_better < conf->n && conf->order[n_better] != p->active)
+		n_better++;
 	for (unsigned int i = 0; i < conf->n && conf->order[i] != p->active; i++) {
 		unsigned int s = conf->order[i];
 		uint64_t since;
@@ -249,7 +254,7 @@ static void watch_return(const struct watch *k)
 			must(k, since, sim_bound_immediate(conf, k->b->rtt_us[s]),
 			     "a better member answers and is not returned to");
 		else if ((conf->failback & CTL_FAILBACK_TIMED) != 0)
-			must(k, since, sim_bound_timed(conf, i),
+			must(k, since, sim_bound_timed(conf, n_better),
 			     "a better member answers and is not returned to");
 	}
 }
