@@ -97,8 +97,9 @@ static void check_no_twin(const struct move *m)
 	for (unsigned int i = 0; i < conf->n; i++) {
 		unsigned int s = conf->order[i];
 
+		/* What was known of one that other settings did not watch is forgotten. */
 		if (s != m->from && eligible(p, s) && m->b->seen[s].last_good
-		    && p->m[s].health != CTL_HEALTH_SUSPECT
+		    && m->b->seen[s].good_us > m->b->conf_us && p->m[s].health != CTL_HEALTH_SUSPECT
 		    && !(conf->gray_failover && p->m[s].degraded))
 			wrong(m, "it searched although a twin's last probe was good");
 	}
