@@ -11,25 +11,26 @@
 
 /* As sip_param_next(), but between two ';' and behind the last one there may be nothing: a
  * parameter without a name. */
-static uint32_t param_or_nothing(const uint8_t *b, uint32_t i, uint32_t end, struct sip_param *p)
+static uint32_t param_or_nothing(struct sip_text *t, uint32_t i, uint32_t end, struct sip_param *p)
 {
-	uint32_t at = sip_skip(b, i + 1, end, SIP_C_LWS);
+	uint32_t at = sip_skip_lws(t->b, i + 1, end);
 
-	if (at == end || b[at] == ';') {
+	if (at == end || t->b[at] == ';') {
 		p->name.len = 0;
 		return at;
 	}
-	return sip_param_next(b, i, end, p);
+	return sip_param_next(t, i, end, p);
 }
 
 bool sip_param_find(const uint8_t *buf, struct sip_span params, const char *name,
 		    struct sip_span *value)
 {
 	uint32_t i = params.off, end = sip_span_end(params);
+	struct sip_text t = sip_text_of(buf, end);
 	struct sip_param p;
 
 	while (i < end && buf[i] == ';') {
-		i = param_or_nothing(buf, i, end, &p);
+		i = param_or_nothing(&t, i, end, &p);
 		if (i == 0)
 			return false;
 		if (sip_span_is_nocase(buf, p.name, name)) {
@@ -41,17 +42,20 @@ bool sip_param_find(const uint8_t *buf, struct sip_span params, const char *name
 	return false;
 }
 
-/* Whether [i, end) can be an absolute URI: a scheme, a colon, something behind it, no white space.
- */
-static bool looks_like_uri(const uint8_t *b, uint32_t i, uint32_t end)
+/* Whether a span can be an absolute URI: a scheme, a colon, something behind it, no white space. */
+static bool looks_like_uri(struct sip_text *t, struct sip_span s)
 {
-	uint32_t colon = i;
+	uint32_t i = s.off, end = sip_span_end(s), colon;
+	const uint8_t *b = t->b;
 
-	if (i == end || !sip_is(b[i], SIP_C_ALPHA))
+	if (sip_skip_words(t, i, end, SIP_C_URI) != end)
 		return false;
-	while (colon < end && b[colon] != ':' && sip_is(b[colon], SIP_C_TOKEN))
-		colon++;
-	return colon + 1 < end && b[colon] == ':' && sip_skip(b, colon, end, SIP_C_URI) == end;
+	if (s.len > 4 && sip_is_sip_colon(b + i))
+		return true;
+	if (s.len == 0 || !sip_is(b[i], SIP_C_ALPHA))
+		return false;
+	colon = sip_skip_words(t, i, end, SIP_C_TOKEN);
+	return colon + 1 < end && b[colon] == ':';
 }
 
 /* Behind the display name: at '<', or at the end of what can only be an addr-spec (';' or end).
@@ -61,7 +65,11 @@ static uint32_t skip_display(const uint8_t *b, uint32_t i, uint32_t end)
 {
 	bool comma = false;
 
-	while (i < end && b[i] != '<' && b[i] != ';') {
+	for (uint32_t n = 1; i < end && b[i] != '<' && b[i] != ';'; n++) {
+		if (n % 16 == 0) { /* a long one */
+			i = sip_find_far(b, i, end, SIP_UNTIL_DISPLAY);
+			continue;
+		}
 		if (b[i] == '"') {
 			i = sip_skip_quoted(b, i, end);
 			if (i == 0)
@@ -74,56 +82,86 @@ static uint32_t skip_display(const uint8_t *b, uint32_t i, uint32_t end)
 	return comma && i < end && b[i] == '<' ? NOWHERE : i;
 }
 
+static bool is_tag(const uint8_t *b, struct sip_span name)
+{
+	b += name.off;
+	return name.len == 3 && sip_lower(b[0]) == 't' && sip_lower(b[1]) == 'a'
+	       && sip_lower(b[2]) == 'g';
+}
+
 /* All of them must be good: behind a malformed one, others might see a tag where we see none. */
-static int set_params(const uint8_t *b, uint32_t i, uint32_t end, struct sip_addr *addr)
+static int set_params(struct sip_text *t, uint32_t i, uint32_t end, struct sip_addr *addr,
+		      struct sip_span *tag)
 {
 	uint32_t n_params = 0;
 	struct sip_param p;
+	bool found = false;
 
-	i = sip_skip(b, i, end, SIP_C_LWS);
+	i = sip_skip_lws(t->b, i, end);
 	addr->params = sip_span_of(i, end);
-	while (i < end && b[i] == ';') {
-		i = param_or_nothing(b, i, end, &p);
+	while (i < end && t->b[i] == ';') {
+		i = param_or_nothing(t, i, end, &p);
 		if (i == 0 || ++n_params > SIP_WALK_MAX)
 			return -EINVAL;
+		if (!found && is_tag(t->b, p.name)) {
+			*tag = p.value;
+			found = true;
+		}
 	}
 	return i == end ? 0 : -EINVAL;
 }
 
-static int name_addr(const uint8_t *b, uint32_t start, uint32_t angle, uint32_t end,
-		     struct sip_addr *addr)
+static int name_addr(struct sip_text *t, uint32_t start, uint32_t angle, uint32_t end,
+		     struct sip_addr *addr, struct sip_span *tag)
 {
-	const uint8_t *close = memchr(b + angle, '>', end - angle);
-	uint32_t uri, stop;
+	const uint8_t *b = t->b;
+	uint32_t uri = angle + 1, stop = sip_skip_words(t, uri, end, SIP_C_URI);
 
-	if (!close)
-		return -EINVAL;
 	addr->display = sip_span_of(start, sip_trim(b, start, angle));
-	stop = (uint32_t)(close - b);
-	uri = sip_skip(b, angle + 1, stop, SIP_C_LWS);
-	addr->uri = sip_span_of(uri, sip_trim(b, uri, stop));
-	if (!looks_like_uri(b, uri, sip_span_end(addr->uri)))
+	if (stop < end && b[stop] == '>') {
+		addr->uri = sip_span_of(uri, stop);
+	} else { /* white space around it, or it is malformed */
+		const uint8_t *close = memchr(b + angle, '>', end - angle);
+
+		if (!close)
+			return -EINVAL;
+		stop = (uint32_t)(close - b);
+		uri = sip_skip(b, uri, stop, SIP_C_LWS);
+		addr->uri = sip_span_of(uri, sip_trim(b, uri, stop));
+	}
+	if (!looks_like_uri(t, addr->uri))
 		return -EINVAL;
-	return set_params(b, stop + 1, end, addr);
+	return set_params(t, stop + 1, end, addr, tag);
+}
+
+int sip_addr_decode(struct sip_text *t, uint32_t i, uint32_t end, struct sip_addr *addr,
+		    struct sip_span *tag)
+{
+	uint32_t start, stop;
+
+	end = sip_trim(t->b, i, end);
+	start = sip_skip_lws(t->b, i, end);
+	i = skip_display(t->b, start, end);
+	memset(addr, 0, sizeof(*addr));
+	*tag = (struct sip_span){ 0, 0 };
+	addr->whole = sip_span_of(start, end);
+	if (i == NOWHERE || start == end)
+		return -EINVAL;
+	if (i < end && t->b[i] == '<')
+		return name_addr(t, start, i, end, addr, tag);
+	stop = sip_trim(t->b, start, i);
+	addr->uri = sip_span_of(start, stop);
+	if (!looks_like_uri(t, addr->uri))
+		return -EINVAL;
+	return set_params(t, stop, end, addr, tag);
 }
 
 int sip_addr_parse(const uint8_t *buf, struct sip_span s, struct sip_addr *addr)
 {
-	uint32_t end = sip_trim(buf, s.off, sip_span_end(s));
-	uint32_t start = sip_skip(buf, s.off, end, SIP_C_LWS);
-	uint32_t i = skip_display(buf, start, end), stop;
+	struct sip_text t = sip_text_of(buf, sip_span_end(s));
+	struct sip_span tag;
 
-	memset(addr, 0, sizeof(*addr));
-	addr->whole = sip_span_of(start, end);
-	if (i == NOWHERE || start == end)
-		return -EINVAL;
-	if (i < end && buf[i] == '<')
-		return name_addr(buf, start, i, end, addr);
-	stop = sip_trim(buf, start, i);
-	addr->uri = sip_span_of(start, stop);
-	if (!looks_like_uri(buf, start, stop))
-		return -EINVAL;
-	return set_params(buf, stop, end, addr);
+	return sip_addr_decode(&t, s.off, sip_span_end(s), addr, &tag);
 }
 
 /* Contact = STAR (20.10). */
@@ -142,22 +180,22 @@ static bool is_star(const uint8_t *b, struct sip_span s, struct sip_addr *addr)
 
 uint32_t sip_list_elem_end(const uint8_t *b, uint32_t i, uint32_t end)
 {
-	while (i < end && b[i] != ',') {
+	for (;;) {
+		i = sip_find_far(b, i, end, SIP_UNTIL_ELEMENT);
+		if (i == end || b[i] == ',')
+			return i;
 		if (b[i] == '"') {
 			i = sip_skip_quoted(b, i, end);
 			if (i == 0)
 				return 0;
-		} else if (b[i] == '<') {
+		} else {
 			const uint8_t *close = memchr(b + i, '>', end - i);
 
 			if (!close)
 				return 0;
 			i = (uint32_t)(close - b) + 1;
-		} else {
-			i++;
 		}
 	}
-	return i;
 }
 
 void sip_addr_iter_init(struct sip_addr_iter *it, const struct sip_msg *m, enum sip_hdr_id id)
@@ -171,7 +209,8 @@ void sip_addr_iter_init(struct sip_addr_iter *it, const struct sip_msg *m, enum 
 
 int sip_addr_iter_next(struct sip_addr_iter *it, struct sip_addr *addr)
 {
-	struct sip_span elem;
+	struct sip_text t = sip_text_of(it->msg->buf, it->msg->len);
+	struct sip_span elem, tag;
 	uint32_t end, stop;
 
 	if (!it->hdr)
@@ -184,14 +223,14 @@ int sip_addr_iter_next(struct sip_addr_iter *it, struct sip_addr *addr)
 		it->off = it->hdr->value_off;
 		end = sip_hdr_value_end(it->hdr);
 	}
-	stop = sip_list_elem_end(it->msg->buf, it->off, end);
+	stop = sip_list_elem_end(t.b, it->off, end);
 	if (stop == 0)
 		return -EINVAL;
 	elem = sip_span_of(it->off, stop);
 	if (!sip_walk_take(&it->left, it->msg->buf, elem, ';'))
 		return -EINVAL;
 	if (!(it->id == SIP_HDR_CONTACT && is_star(it->msg->buf, elem, addr))
-	    && sip_addr_parse(it->msg->buf, elem, addr) < 0)
+	    && sip_addr_decode(&t, it->off, stop, addr, &tag) < 0)
 		return -EINVAL;
 	it->off = (uint16_t)(stop + 1);
 	return 1;

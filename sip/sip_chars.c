@@ -44,13 +44,64 @@ const uint8_t sip_class[256] = {
 	R8(PARM),     R8(PARM),      R8(PARM),
 };
 
+/* The classes, and what is not searched for, as the scan wants them; written before main(). */
+#define N_CLASSES 8
+static struct sip_set class_sets[N_CLASSES], until_sets[SIP_UNTIL_N];
+
+static void fill_set(struct sip_set *set, uint8_t class, const char *until)
+{
+	for (uint8_t c = 0; c < 0x80; c++)
+		if (class ? sip_is(c, class) : !memchr(until, c, strlen(until)))
+			set->low[c & 15] |= (uint8_t)(1 << (c >> 4));
+	set->upper = !class || sip_is(0x80, class);
+}
+
+static __attribute__((constructor)) void fill_sets(void)
+{
+	static const char *const until[SIP_UNTIL_N] = {
+		[SIP_UNTIL_QUOTE] = "\"\\",
+		[SIP_UNTIL_ELEMENT] = ",\"<",
+		[SIP_UNTIL_DISPLAY] = ";,\"<",
+	};
+
+	for (int i = 0; i < N_CLASSES; i++)
+		fill_set(&class_sets[i], (uint8_t)(1 << i), NULL);
+	for (int i = 0; i < SIP_UNTIL_N; i++)
+		fill_set(&until_sets[i], 0, until[i]);
+}
+
+uint32_t sip_find_far(const uint8_t *b, uint32_t i, uint32_t end, enum sip_until until)
+{
+	return sip_scan_chosen->skip(b, i, end, &until_sets[until]);
+}
+
+uint32_t sip_skip_far(const uint8_t *b, uint32_t i, uint32_t end, enum sip_class class)
+{
+	return sip_scan_chosen->skip(b, i, end, &class_sets[__builtin_ctz(class)]);
+}
+
+uint32_t sip_word_end_far(struct sip_text *t, uint32_t i, uint32_t end)
+{
+	for (; i < end; i = t->base + 64) {
+		t->base = i;
+		t->stop = sip_scan_chosen->stops(t->b, i, t->limit);
+		if (t->stop) {
+			i += (uint32_t)__builtin_ctzll(t->stop);
+			return i < end ? i : end;
+		}
+	}
+	return end;
+}
+
 uint32_t sip_skip_quoted(const uint8_t *b, uint32_t i, uint32_t end)
 {
-	for (i++; i < end; i++) {
+	for (uint32_t n = 1; ++i < end; n++) {
 		if (b[i] == '"')
 			return i + 1;
 		if (b[i] == '\\')
 			i++;
+		else if (n % 16 == 0) /* a long one */
+			i = sip_find_far(b, i, end, SIP_UNTIL_QUOTE) - 1;
 	}
 	return 0;
 }
@@ -86,14 +137,19 @@ uint16_t sip_put_u32(char *out, uint32_t value)
 	return n;
 }
 
-int sip_port(const uint8_t *b, uint32_t i, uint32_t end, uint16_t *port)
+uint32_t sip_port(const uint8_t *b, uint32_t i, uint32_t end, uint16_t *port)
 {
-	uint32_t v;
+	uint32_t start = i, v = 0;
 
-	if (sip_u32(b, i, end, &v) < 0 || v > UINT16_MAX)
-		return -EINVAL;
+	for (; i < end && sip_is(b[i], SIP_C_DIGIT); i++) {
+		v = v * 10 + (uint32_t)(b[i] - '0');
+		if (v > UINT16_MAX)
+			return 0;
+	}
+	if (i == start)
+		return 0;
 	*port = (uint16_t)v;
-	return 0;
+	return i;
 }
 
 static uint32_t skip_ipv6_reference(const uint8_t *b, uint32_t i, uint32_t end)
@@ -108,14 +164,13 @@ static uint32_t skip_ipv6_reference(const uint8_t *b, uint32_t i, uint32_t end)
 	return i + 1;
 }
 
-uint32_t sip_skip_host(const uint8_t *b, uint32_t i, uint32_t end)
+uint32_t sip_skip_host(struct sip_text *t, uint32_t i, uint32_t end)
 {
-	uint32_t stop;
+	uint32_t stop = sip_skip_words(t, i, end, SIP_C_HOST);
 
-	if (i < end && b[i] == '[')
-		return skip_ipv6_reference(b, i, end);
-	stop = sip_skip(b, i, end, SIP_C_HOST);
-	return stop > i ? stop : 0;
+	if (stop > i)
+		return stop;
+	return i < end && t->b[i] == '[' ? skip_ipv6_reference(t->b, i, end) : 0;
 }
 
 bool sip_walk_take(uint16_t *left, const uint8_t *b, struct sip_span s, uint8_t c)
@@ -132,27 +187,38 @@ bool sip_walk_take(uint16_t *left, const uint8_t *b, struct sip_span s, uint8_t 
 	}
 }
 
-uint32_t sip_param_next(const uint8_t *b, uint32_t i, uint32_t end, struct sip_param *p)
+/* Behind the parameter name at i. */
+static uint32_t skip_param_name(struct sip_text *t, uint32_t i, uint32_t end)
 {
+	i = sip_word_end(t, i, end);
+	while (i < end && t->b[i] != '=' && sip_is(t->b[i], SIP_C_PARAM))
+		i++;
+	return i;
+}
+
+uint32_t sip_param_next(struct sip_text *t, uint32_t i, uint32_t end, struct sip_param *p)
+{
+	const uint8_t *b = t->b;
 	uint32_t start = i, value, stop;
 
-	i = sip_skip(b, i + 1, end, SIP_C_LWS);
-	for (stop = i; stop < end && b[stop] != '=' && sip_is(b[stop], SIP_C_PARAM);)
-		stop++;
+	i = sip_skip_lws(b, i + 1, end);
+	stop = skip_param_name(t, i, end);
 	if (stop == i)
 		return 0;
 	p->name = sip_span_of(i, stop);
-	p->value = sip_span_of(stop, stop);
 	value = sip_separator(b, stop, end, '=');
-	if (value) {
-		if (value < end && b[value] == '"')
-			stop = sip_skip_quoted(b, value, end);
-		else
-			stop = sip_skip(b, value, end, SIP_C_PARAM);
-		if (stop == 0)
-			return 0;
-		p->value = sip_span_of(value, stop);
+	if (value == 0) {
+		p->value = sip_span_of(stop, stop);
+		p->whole = sip_span_of(start, stop);
+		return sip_skip_lws(b, stop, end);
 	}
-	p->whole = sip_span_of(start, p->value.len ? stop : sip_trim(b, start, stop));
-	return sip_skip(b, stop, end, SIP_C_LWS);
+	if (value < end && b[value] == '"')
+		stop = sip_skip_quoted(b, value, end);
+	else
+		stop = sip_skip_words(t, value, end, SIP_C_PARAM);
+	if (stop == 0)
+		return 0;
+	p->value = sip_span_of(value, stop);
+	p->whole = sip_span_of(start, stop > value ? stop : sip_trim(b, start, stop));
+	return sip_skip_lws(b, stop, end);
 }

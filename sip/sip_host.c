@@ -65,15 +65,17 @@ static int ipv6_groups(const uint8_t *b, uint32_t i, uint32_t end, struct ipv6_r
 	while (i < end) {
 		uint32_t stop;
 
-		if (r->n <= 12 && ipv4(b, i, end, r->b + r->n) == 0) {
-			r->n += 4;
-			return 0;
-		}
 		if (r->n > 14)
 			return -EINVAL;
 		stop = h16(b, i, end, r->b + r->n);
 		if (stop == 0)
 			return -EINVAL;
+		if (stop < end && b[stop] == '.') {
+			if (r->n > 12 || ipv4(b, i, end, r->b + r->n) < 0)
+				return -EINVAL;
+			r->n += 4;
+			return 0;
+		}
 		r->n += 2;
 		if (stop == end)
 			return 0;

@@ -9,7 +9,11 @@
 #pragma once
 
 #include "sip/sip_msg.h"
+#include "sip/sip_scan.h"
 #include "sip/sip_uri.h"
+
+#include <assert.h>
+#include <string.h>
 
 /* Character classes, RFC 3261 25.1; each leniency beyond the grammar is a row of docs/SIP.md. */
 enum sip_class {
@@ -50,12 +54,110 @@ static inline uint32_t sip_hdr_value_end(const struct sip_hdr *h)
 	return (uint32_t)h->value_off + h->value_len;
 }
 
+/** The scan in use; written by sip_scan.c alone. */
+extern const struct sip_scan *sip_scan_chosen;
+
+/**
+ * A text, and where words end in the 64 bytes of it that a decoder is at. A decoder's own: looking
+ * at other bytes moves the window.
+ */
+struct sip_text {
+	const uint8_t *b;
+	uint32_t limit; /* bytes of b that may be read */
+	uint32_t base;  /* the window is [base, base + 64) */
+	uint64_t stop;  /* its bytes that are in no word, and those from limit on */
+};
+
+static inline struct sip_text sip_text_of(const uint8_t *b, uint32_t limit)
+{
+	return (struct sip_text){ b, limit, UINT32_MAX - 64, 0 };
+}
+
+static inline uint64_t sip_load64(const void *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint32_t sip_load32(const void *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/** As sip_word_end(), when the window says nothing of it. */
+uint32_t sip_word_end_far(struct sip_text *t, uint32_t i, uint32_t end);
+
+/** The first byte in [i, end) that is in no word, or end. */
+static inline uint32_t sip_word_end(struct sip_text *t, uint32_t i, uint32_t end)
+{
+	uint64_t stop;
+
+	if (i - t->base >= 64)
+		return sip_word_end_far(t, i, end);
+	stop = t->stop >> (i - t->base);
+	if (stop == 0)
+		return sip_word_end_far(t, i, end);
+	i += (uint32_t)__builtin_ctzll(stop);
+	return i < end ? i : end;
+}
+
 /** First byte at or after i that is not of the classes. */
 static inline uint32_t sip_skip(const uint8_t *b, uint32_t i, uint32_t end, unsigned int classes)
 {
 	while (i < end && sip_is(b[i], classes))
 		i++;
 	return i;
+}
+
+/** As sip_skip(), for a run that may be long. */
+uint32_t sip_skip_far(const uint8_t *b, uint32_t i, uint32_t end, enum sip_class class);
+
+/** Bytes that a few are searched for among. */
+enum sip_until {
+	SIP_UNTIL_QUOTE,   /* '"' '\\' */
+	SIP_UNTIL_ELEMENT, /* ',' '"' '<' */
+	SIP_UNTIL_DISPLAY, /* ';' ',' '"' '<' */
+	SIP_UNTIL_N,
+};
+
+/** The first of these in [i, end), or end; for runs that may be long. */
+uint32_t sip_find_far(const uint8_t *b, uint32_t i, uint32_t end, enum sip_until until);
+
+/** Whether four bytes are "sip:": a letter's case is one bit, which no other byte of a URI becomes
+ * a letter or a colon by. */
+static inline bool sip_is_sip_colon(const uint8_t *p)
+{
+	return (sip_load32(p) | UINT32_C(0x20202020)) == sip_load32("sip:") && p[3] == ':';
+}
+
+/* Where a text has a separator in every other place, jumps cost more than bytes. */
+#define SIP_JUMPS 8
+
+/** As sip_skip(), for a class that words are of: in jumps as long as words follow. */
+static inline uint32_t sip_skip_words(struct sip_text *t, uint32_t i, uint32_t end,
+				      enum sip_class class)
+{
+	for (int jumps = 0; jumps < SIP_JUMPS; jumps++) {
+		i = sip_word_end(t, i, end);
+		if (i == end || !sip_is(t->b[i], class))
+			return i;
+		i++;
+	}
+	return sip_skip_far(t->b, i, end, class);
+}
+
+/** Behind the white space at i: mostly there is none, or one space. */
+static inline uint32_t sip_skip_lws(const uint8_t *b, uint32_t i, uint32_t end)
+{
+	if (i == end || b[i] > ' ')
+		return i;
+	i = sip_skip(b, i, end - i > 16 ? i + 16 : end, SIP_C_LWS);
+	return i < end && b[i] <= ' ' ? sip_skip_far(b, i, end, SIP_C_LWS) : i;
 }
 
 /** The end without the white space before it. */
@@ -70,10 +172,10 @@ static inline uint32_t sip_trim(const uint8_t *b, uint32_t start, uint32_t end)
  * @return the offset behind it, or 0 when it is not there. */
 static inline uint32_t sip_separator(const uint8_t *b, uint32_t i, uint32_t end, uint8_t c)
 {
-	i = sip_skip(b, i, end, SIP_C_LWS);
+	i = sip_skip_lws(b, i, end);
 	if (i == end || b[i] != c)
 		return 0;
-	return sip_skip(b, i + 1, end, SIP_C_LWS);
+	return sip_skip_lws(b, i + 1, end);
 }
 
 /** Behind the quoted string that starts at i, or 0 when it is not closed (quoted-string, 25.1). */
@@ -86,11 +188,12 @@ int sip_u32(const uint8_t *b, uint32_t i, uint32_t end, uint32_t *value);
 /** Write a number in decimal, at most ten bytes; returns how many. */
 uint16_t sip_put_u32(char *out, uint32_t value);
 
-/** Decode a port, as sip_u32. An explicit 0 counts as absent. */
-int sip_port(const uint8_t *b, uint32_t i, uint32_t end, uint16_t *port);
+/** Decode the digits at i as a port; an explicit 0 counts as absent.
+ * @return the offset behind them, or 0 when there are none or more than 16 bits. */
+uint32_t sip_port(const uint8_t *b, uint32_t i, uint32_t end, uint16_t *port);
 
 /** Behind the host (hostname, IPv4 or bracketed IPv6 reference) that starts at i, or 0. */
-uint32_t sip_skip_host(const uint8_t *b, uint32_t i, uint32_t end);
+uint32_t sip_skip_host(struct sip_text *t, uint32_t i, uint32_t end);
 
 /**
  * Take one value, and one for each separator c in a span, off what a walk may still have.
@@ -109,7 +212,7 @@ struct sip_param {
  * Decode the parameter whose ';' is at i.
  * @return the offset behind it and its trailing white space, or 0 when it is malformed.
  */
-uint32_t sip_param_next(const uint8_t *b, uint32_t i, uint32_t end, struct sip_param *p);
+uint32_t sip_param_next(struct sip_text *t, uint32_t i, uint32_t end, struct sip_param *p);
 
 /**
  * Decode one via-parm that starts at i.
@@ -117,7 +220,16 @@ uint32_t sip_param_next(const uint8_t *b, uint32_t i, uint32_t end, struct sip_p
  * @return 0, or -EINVAL; via->value.len is 0 then when not even sent-by could be read, else *via
  * holds what is good before the error.
  */
-int sip_via_decode(const uint8_t *b, uint32_t i, uint32_t end, struct sip_via *via, uint32_t *next);
+int sip_via_decode(struct sip_text *t, uint32_t i, uint32_t end, struct sip_via *via,
+		   uint32_t *next);
+
+/**
+ * Decode the name-addr or addr-spec that fills [i, end), white space around it left out, and its
+ * first parameter "tag" (off and len 0 when there is none).
+ * @return 0, or -EINVAL.
+ */
+int sip_addr_decode(struct sip_text *t, uint32_t i, uint32_t end, struct sip_addr *addr,
+		    struct sip_span *tag);
 
 /** First byte at or after i of a comma or end that lies outside quotes and angle brackets, or 0
  * when one of these is not closed. i > 0. */
@@ -127,4 +239,65 @@ uint32_t sip_list_elem_end(const uint8_t *b, uint32_t i, uint32_t end);
 enum sip_result sip_start_line(struct sip_msg *m, uint32_t start, uint32_t end);
 
 enum sip_method sip_method_lookup(const uint8_t *name, uint32_t len);
+
+/** Methods by their first eight bytes (zeros behind a shorter one); written before main(). */
+struct sip_method_entry {
+	uint64_t first;
+	uint8_t len;
+	uint8_t id;
+};
+
+#define SIP_METHOD_BITS 4
+#define SIP_METHOD_HASH UINT64_C(0x1c7e5cd70a130ba3)
+extern struct sip_method_entry sip_methods[1 << SIP_METHOD_BITS];
+
+static inline const struct sip_method_entry *sip_method_place(uint64_t first)
+{
+	return &sip_methods[first * SIP_METHOD_HASH >> (64 - SIP_METHOD_BITS)];
+}
 enum sip_hdr_id sip_hdr_lookup(const uint8_t *name, uint32_t len);
+
+/** "Name: " as 16 bytes of a line are compared with it: those under the mask must be equal. Letters
+ * have one bit that tells upper from lower case, which no other byte differs from a letter by; the
+ * mask leaves it out. */
+struct sip_pattern {
+	uint64_t first, first_mask;
+	uint64_t second, second_mask;
+	uint8_t name_len;
+	uint8_t id;
+	uint8_t next; /* place of another that begins with the same two letters, or 0 */
+};
+
+#define SIP_PATTERNS 50
+
+/* Written before main(). Number 0 matches nothing. Places are counted in words of eight bytes. */
+extern struct sip_pattern sip_patterns[SIP_PATTERNS];
+extern uint8_t sip_pattern_first[1024]; /* place, by five bits of either of the first two bytes */
+
+static_assert(sizeof(struct sip_pattern) == 40, "a pattern's place");
+#define SIP_PATTERN_WORDS 5
+
+static inline const struct sip_pattern *sip_pattern_at(uint8_t place)
+{
+	return (const struct sip_pattern *)((const uint64_t *)sip_patterns + place);
+}
+
+static inline unsigned int sip_pattern_hash(uint64_t text)
+{
+	/* a + b * 256 becomes a * 32 + b. */
+	return (unsigned int)((text & 0x1f1f) * 0x2001 >> 8) & 0x3ff;
+}
+
+/** The pattern that a line of at least 16 bytes begins with, or NULL. */
+static inline const struct sip_pattern *sip_pattern_find(const uint8_t *line)
+{
+	uint64_t first = sip_load64(line), second = sip_load64(line + 8);
+	const struct sip_pattern *p = sip_pattern_at(sip_pattern_first[sip_pattern_hash(first)]);
+
+	while ((first & p->first_mask) != p->first || (second & p->second_mask) != p->second) {
+		if (p->next == 0)
+			return NULL;
+		p = sip_pattern_at(p->next);
+	}
+	return p;
+}

@@ -194,29 +194,147 @@ const char *sip_reason(unsigned int status)
 	return "";
 }
 
-enum sip_method sip_method_lookup(const uint8_t *name, uint32_t len)
+/*
+ * Names are found by a perfect hash, in tables that are filled before main() and only read after: a
+ * name's number stands where the hash of its bytes points. The multipliers were found by trial; two
+ * names in one place would be one that is not found, which the tests of all names show.
+ */
+#define HDR_HASH UINT64_C(0xad6d2f42790c01d)
+#define HDR_BITS 7
+
+struct sip_method_entry sip_methods[1 << SIP_METHOD_BITS];
+
+#define LOWER UINT64_C(0x2020202020202020) /* makes letters lower case */
+
+/* Letters in lower case. Of a name of fewer than eight bytes both hold all, spaces behind them. */
+static struct {
+	uint64_t first;
+	uint64_t last;
+	uint8_t len;
+	uint8_t id;
+} hdrs[1 << HDR_BITS];
+
+struct sip_pattern sip_patterns[SIP_PATTERNS];
+uint8_t sip_pattern_first[1024];
+
+/* Up to eight bytes of a text, zeros behind them. */
+static uint64_t first_bytes(const uint8_t *p, uint32_t len)
 {
-	for (int i = SIP_METHOD_OTHER + 1; i < SIP_METHOD_N; i++)
-		if (strlen(method_names[i]) == len && memcmp(method_names[i], name, len) == 0)
-			return (enum sip_method)i;
-	return SIP_METHOD_OTHER;
+	if (len >= 8)
+		return sip_load64(p);
+	if (len >= 4)
+		return sip_load32(p) | (uint64_t)sip_load32(p + len - 4) << (len - 4) * 8;
+	if (len == 0)
+		return 0;
+	return p[0] | (uint64_t)p[len / 2] << len / 2 * 8 | (uint64_t)p[len - 1] << (len - 1) * 8;
 }
 
-static bool equal_nocase(const uint8_t *a, const char *b, uint32_t len)
+enum sip_method sip_method_lookup(const uint8_t *name, uint32_t len)
 {
-	for (uint32_t i = 0; i < len; i++)
-		if (sip_lower(a[i]) != sip_lower((uint8_t)b[i]))
+	uint64_t first = first_bytes(name, len);
+	const struct sip_method_entry *e = sip_method_place(first);
+
+	if (e->first != first || e->len != len
+	    || (len > 8 && memcmp(method_names[e->id] + 8, name + 8, len - 8) != 0))
+		return SIP_METHOD_OTHER;
+	return (enum sip_method)e->id;
+}
+
+static unsigned int hdr_place(uint64_t last, uint32_t len)
+{
+	return (unsigned int)((last + len) * HDR_HASH >> (64 - HDR_BITS));
+}
+
+/* What eight bytes of each end do not tell. No other byte of a name becomes one of these letters.
+ */
+static bool middle_is(const char *full, const uint8_t *name, uint32_t len)
+{
+	for (uint32_t i = 8; i + 8 < len; i++)
+		if ((name[i] | 0x20) != (full[i] | 0x20))
 			return false;
 	return true;
 }
 
+static inline enum sip_hdr_id hdr_find(uint64_t first, uint64_t last, const uint8_t *name,
+				       uint32_t len)
+{
+	unsigned int at;
+
+	first |= LOWER;
+	last |= LOWER;
+	at = hdr_place(last, len);
+	if (hdrs[at].last != last || hdrs[at].first != first || hdrs[at].len != len)
+		return SIP_HDR_OTHER;
+	if (len > 16 && !middle_is(hdr_names[hdrs[at].id].name, name, len))
+		return SIP_HDR_OTHER;
+	return (enum sip_hdr_id)hdrs[at].id;
+}
+
 enum sip_hdr_id sip_hdr_lookup(const uint8_t *name, uint32_t len)
 {
-	for (int i = SIP_HDR_OTHER + 1; i < SIP_HDR_N; i++) {
-		if (len == 1 && hdr_names[i].compact && sip_lower(name[0]) == hdr_names[i].compact)
-			return (enum sip_hdr_id)i;
-		if (strlen(hdr_names[i].name) == len && equal_nocase(name, hdr_names[i].name, len))
-			return (enum sip_hdr_id)i;
+	uint64_t first = first_bytes(name, len);
+
+	return hdr_find(first, len < 8 ? first : sip_load64(name + len - 8), name, len);
+}
+
+static void add_hdr(const char *text, uint32_t len, int id)
+{
+	const uint8_t *name = (const uint8_t *)text;
+	uint64_t first = first_bytes(name, len) | LOWER;
+	uint64_t last = len < 8 ? first : sip_load64(name + len - 8) | LOWER;
+	unsigned int at = hdr_place(last, len);
+
+	hdrs[at].first = first;
+	hdrs[at].last = last;
+	hdrs[at].len = (uint8_t)len;
+	hdrs[at].id = (uint8_t)id;
+}
+
+/* Those whose "Name: " has more than 16 bytes have no pattern. */
+static void add_pattern(const char *text, uint32_t len, int id)
+{
+	static uint8_t n = 1;
+	uint8_t name[16] = { 0 }, mask[16] = { 0 };
+	uint8_t *link;
+
+	if (len > 14)
+		return;
+	for (uint32_t i = 0; i < len; i++) {
+		mask[i] = sip_is((uint8_t)text[i], SIP_C_ALPHA) ? 0xdf : 0xff;
+		name[i] = (uint8_t)text[i] & mask[i];
 	}
-	return SIP_HDR_OTHER;
+	memcpy(name + len, ": ", 2);
+	memset(mask + len, 0xff, 2);
+	sip_patterns[n] = (struct sip_pattern){
+		.first = sip_load64(name),
+		.first_mask = sip_load64(mask),
+		.second = sip_load64(name + 8),
+		.second_mask = sip_load64(mask + 8),
+		.name_len = (uint8_t)len,
+		.id = (uint8_t)id,
+	};
+	for (link = &sip_pattern_first[sip_pattern_hash(sip_load64(name))]; *link;)
+		link = &sip_patterns[*link / SIP_PATTERN_WORDS].next;
+	*link = (uint8_t)(n++ * SIP_PATTERN_WORDS);
+}
+
+static __attribute__((constructor)) void fill_tables(void)
+{
+	sip_patterns[0].first = 1; /* under no mask */
+	for (int i = SIP_METHOD_OTHER + 1; i < SIP_METHOD_N; i++) {
+		const char *name = method_names[i];
+		uint32_t len = (uint32_t)strlen(name);
+		uint64_t first = first_bytes((const uint8_t *)name, len);
+
+		sip_methods[sip_method_place(first) - sip_methods] =
+			(struct sip_method_entry){ first, (uint8_t)len, (uint8_t)i };
+	}
+	for (int i = SIP_HDR_OTHER + 1; i < SIP_HDR_N; i++) {
+		add_hdr(hdr_names[i].name, (uint32_t)strlen(hdr_names[i].name), i);
+		add_pattern(hdr_names[i].name, (uint32_t)strlen(hdr_names[i].name), i);
+		if (hdr_names[i].compact) {
+			add_hdr(&hdr_names[i].compact, 1, i);
+			add_pattern(&hdr_names[i].compact, 1, i);
+		}
+	}
 }

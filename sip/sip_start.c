@@ -43,11 +43,15 @@ static enum sip_result status_line(struct sip_msg *m, uint32_t start, uint32_t e
 	uint32_t sp = start, code;
 	enum sip_result r;
 
-	while (sp < end && b[sp] != ' ')
-		sp++;
-	r = version(b, start, sp);
-	if (r != SIP_OK)
-		return fail(m, start, r);
+	if (end - start > 8 && sip_load64(b + start) == sip_load64("SIP/2.0 ")) {
+		sp += 7;
+	} else {
+		while (sp < end && b[sp] != ' ')
+			sp++;
+		r = version(b, start, sp);
+		if (r != SIP_OK)
+			return fail(m, start, r);
+	}
 	code = sp + 1;
 	if (end - sp < 4 || !sip_is(b[code], SIP_C_DIGIT) || !sip_is(b[code + 1], SIP_C_DIGIT)
 	    || !sip_is(b[code + 2], SIP_C_DIGIT) || b[code] < '1' || b[code] > '6')

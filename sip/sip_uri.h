@@ -29,6 +29,10 @@ struct sip_uri {
 /** @return 0, or -EINVAL (malformed; *uri unspecified). */
 int sip_uri_parse(const uint8_t *buf, struct sip_span s, struct sip_uri *uri);
 
+/** As sip_uri_parse(), for a span of m (m->uri, m->from_uri, an iterator's uri): cheaper, since the
+ * bytes behind it may be read too. */
+int sip_msg_uri(const struct sip_msg *m, struct sip_span s, struct sip_uri *uri);
+
 /**
  * Find a parameter (";name" or ";name=value") by name, ASCII case ignored, in a span that starts at
  * its first ';'.

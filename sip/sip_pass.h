@@ -1,0 +1,506 @@
+/*
+ * The pass over a message: the start line, header line by header line, then what steering needs
+ * decoded. Included at the end of each variant of the scan, and built with it: see sip_block.h for
+ * what it must have defined, besides SIP_SCAN, the name of its struct sip_scan, and SIP_SCAN_NAME.
+ *
+ * It takes messages as most are; whatever is not plain goes to sip_parse.h. Pure; any thread.
+ */
+#include "sip/sip_parse.h"
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+extern const struct sip_scan SIP_SCAN;
+
+static __attribute__((noinline)) uint64_t feeds_cut(const uint8_t *b, uint32_t i, uint32_t limit)
+{
+	uint8_t copy[SIP_BLOCK];
+	unsigned int shift;
+	const uint8_t *p = sip_block_cut(b, i, limit, copy, &shift);
+
+	return feeds64(p) >> shift;
+}
+
+static uint64_t feeds(const uint8_t *b, uint32_t i, uint32_t limit)
+{
+	return likely(limit - i >= SIP_BLOCK) ? feeds64(b + i) : feeds_cut(b, i, limit);
+}
+
+static __attribute__((noinline)) uint64_t stops_cut(const uint8_t *b, uint32_t i, uint32_t limit)
+{
+	uint8_t copy[SIP_BLOCK];
+	unsigned int shift;
+	const uint8_t *p = sip_block_cut(b, i, limit, copy, &shift);
+
+	return stops64(p) >> shift | UINT64_MAX << (limit - i);
+}
+
+static inline uint64_t stops(const uint8_t *b, uint32_t i, uint32_t limit)
+{
+	return likely(limit - i >= SIP_BLOCK) ? stops64(b + i) : stops_cut(b, i, limit);
+}
+
+static uint32_t skip(const uint8_t *b, uint32_t i, uint32_t limit, const struct sip_set *set)
+{
+	uint8_t copy[SIP_BLOCK];
+	unsigned int shift;
+	uint64_t out;
+
+	for (; limit - i >= SIP_BLOCK; i += SIP_BLOCK) {
+		out = out64(b + i, set);
+		if (out)
+			return i + (uint32_t)__builtin_ctzll(out);
+	}
+	if (i == limit)
+		return limit;
+	out = out64(sip_block_cut(b, i, limit, copy, &shift), set) >> shift;
+	return i + (uint32_t)__builtin_ctzll(out | UINT64_MAX << (limit - i));
+}
+
+/* A walk over the ends of words of a message. */
+struct walk {
+	const uint8_t *b;
+	uint32_t len;
+	uint32_t base;
+	uint64_t stops; /* of the 64 bytes at base, those not taken yet */
+};
+
+static inline struct walk walk_from(const struct sip_msg *m, uint32_t i)
+{
+	return (struct walk){ m->buf, m->len, i, stops(m->buf, i, m->len) };
+}
+
+/* The next end of a word. There is one: the line's, if no other. */
+static inline uint32_t walk_next(struct walk *w)
+{
+	uint32_t i;
+
+	while (unlikely(w->stops == 0)) {
+		w->base += SIP_BLOCK;
+		w->stops = stops(w->b, w->base, w->len);
+	}
+	i = w->base + (uint32_t)__builtin_ctzll(w->stops);
+	w->stops &= w->stops - 1;
+	return i;
+}
+
+/* The next end of a word that is no byte of the class. */
+static inline uint32_t walk_over(struct walk *w, unsigned int class)
+{
+	uint32_t i = walk_next(w);
+
+	while (sip_is(w->b[i], class))
+		i = walk_next(w);
+	return i;
+}
+
+/* Whether four bytes are these letters in any case, and other characters as they are: a letter's
+ * case is one bit, which no other byte of a name or a URI becomes a letter by. */
+static inline bool letters4(const uint8_t *p, const char *lower)
+{
+	return (sip_load32(p) | UINT32_C(0x20202020)) == sip_load32(lower);
+}
+
+/* Decimal digits from i on: at most nine, else none. Returns where they end, or 0. */
+static inline uint32_t number(const uint8_t *b, uint32_t i, uint32_t *value)
+{
+	uint32_t start = i, v = 0;
+	uint8_t digit;
+
+	*value = 0;
+	while ((digit = (uint8_t)(b[i] - '0')) <= 9) {
+		v = v * 10 + digit;
+		if (unlikely(++i - start > 9))
+			return 0;
+	}
+	*value = v;
+	return i > start ? i : 0;
+}
+
+/* "METHOD URI SP SIP/2.0" in [start, end), the method known. RFC 3261 7.1. */
+static __attribute__((noinline)) bool plain_request(struct sip_msg *m, uint32_t start, uint32_t end)
+{
+	const uint8_t *b = m->buf;
+	uint32_t uri_end = end - 8, sp, len;
+	const struct sip_method_entry *method;
+	struct walk w;
+
+	if (end - start < 16 || sip_load64(b + uri_end) != sip_load64(" SIP/2.0"))
+		return false;
+	w = walk_from(m, start);
+	sp = walk_next(&w);
+	len = sp - start;
+	if (len - 1 >= 8 || b[sp] != ' ' || !sip_is(b[sp + 1], SIP_C_ALPHA)
+	    || walk_over(&w, SIP_C_URI) != uri_end)
+		return false;
+	method = sip_method_place(sip_load64(b + start) << (64 - 8 * len) >> (64 - 8 * len));
+	if (method->first != sip_load64(b + start) << (64 - 8 * len) >> (64 - 8 * len)
+	    || method->len != len)
+		return false;
+	m->is_request = true;
+	m->method_name = sip_span_of(start, sp);
+	m->method = method->id;
+	m->uri = sip_span_of(sp + 1, uri_end);
+	return true;
+}
+
+/*
+ * Header lines "Name: value CR LF" with names that are known, from l->i on, to the first line that
+ * is otherwise: it is next then. Not inlined, for the sake of registers.
+ */
+static __attribute__((noinline)) void plain_lines(struct sip_msg *m, struct sip_lines *l)
+{
+	const uint8_t *const b = m->buf, *const last = b + m->len - 17;
+	const uint8_t *line = b + l->i, *block = b + l->base, *end;
+	struct sip_hdr *h = &m->hdr[l->n_hdrs], *const limit = h + l->room;
+	uint64_t bits = l->feeds, present = l->present;
+
+	while (h < limit) {
+		const struct sip_pattern *name;
+		uint8_t name_len, id, next;
+		const uint8_t *value;
+
+		while (bits == 0 && block <= last - (2 * SIP_BLOCK - 17)) {
+			block += SIP_BLOCK;
+			bits = feeds64(block);
+		}
+		end = block + __builtin_ctzll(bits);
+		/* The next line's first bytes are looked at too. */
+		if (unlikely(bits == 0 || end > last))
+			break;
+		name = sip_pattern_find(line);
+		next = end[1];
+		if (unlikely(!name || next == ' ' || next == '\t'))
+			break;
+		name_len = name->name_len;
+		id = name->id;
+		value = line + name_len + 2;
+		if (unlikely(*value <= ' ' || end[-1] != '\r' || end[-2] <= ' '))
+			break;
+		if (likely(!(present >> id & 1)))
+			m->first[id] = (uint16_t)(h - m->hdr);
+		else if (sip_at_most_once >> id & 1)
+			break;
+		present |= UINT64_C(1) << id;
+		bits &= bits - 1;
+		h->name_off = (uint16_t)(line - b);
+		h->value_off = (uint16_t)(value - b);
+		h->value_len = (uint16_t)(end - 1 - value);
+		h->name_len = name_len;
+		h->id = id;
+		h++;
+		line = end + 1;
+		if (next <= '\r')
+			break;
+	}
+	l->room = (uint32_t)(limit - h);
+	l->n_hdrs = (uint32_t)(h - m->hdr);
+	l->feeds = bits;
+	l->present = present;
+	l->base = (uint32_t)(block - b);
+	l->i = (uint32_t)(line - b);
+}
+
+/* ";name" or ";name=value" without white space or quotes. */
+struct plain_param {
+	uint32_t name;
+	uint32_t name_end;
+	uint32_t value; /* name_end when there is none */
+	uint32_t end;
+};
+
+/* The parameter whose ';' is at i, the end of a word that the walk has just passed; false when it
+ * is not plain. */
+static inline bool plain_param(struct walk *w, uint32_t i, uint32_t end, struct plain_param *p)
+{
+	p->name = i + 1;
+	p->name_end = p->value = p->end = walk_next(w);
+	if (p->name_end == p->name)
+		return false;
+	if (w->b[p->end] == '=' && p->end < end) {
+		p->value = p->end + 1;
+		p->end = walk_over(w, SIP_C_PARAM);
+	}
+	return p->end == end || w->b[p->end] == ';';
+}
+
+static inline struct sip_span value_of(const struct plain_param *p)
+{
+	return sip_span_of(p->value, p->end);
+}
+
+/* Keep a parameter of a Via; false when it is the second of its name, or might be one that is
+ * written otherwise. */
+static inline bool keep_via_param(struct sip_via *via, const uint8_t *b,
+				  const struct plain_param *p)
+{
+	const uint8_t *name = b + p->name;
+
+	switch (p->name_end - p->name) {
+	case 6:
+		if (!letters4(name, "bran") || !letters4(name + 2, "anch"))
+			return true;
+		if (via->branch.off)
+			return false;
+		via->branch = value_of(p);
+		return true;
+	case 5:
+		if (!letters4(name, "rpor") || !letters4(name + 1, "port"))
+			return !letters4(name, "madd");
+		if (via->has_rport)
+			return false;
+		via->has_rport = true;
+		via->rport = value_of(p);
+		via->rport_param = sip_span_of(p->name - 1, p->end);
+		return true;
+	case 8:
+		if (!letters4(name, "rece") || !letters4(name + 4, "ived"))
+			return true;
+		if (via->has_received)
+			return false;
+		via->has_received = true;
+		via->received = value_of(p);
+		via->received_param = sip_span_of(p->name - 1, p->end);
+		return true;
+	case 3: return false; /* ttl, perhaps */
+	default: return true;
+	}
+}
+
+/* One via-parm "SIP/2.0/XXX host[:port]*(;param)" that fills [start, end). RFC 3261 20.42. */
+static __attribute__((noinline)) bool plain_via(struct sip_msg *m, uint32_t start, uint32_t end)
+{
+	struct sip_via *via = &m->via;
+	const uint8_t *b = m->buf;
+	uint32_t host = start + 12, i, port = 0;
+	unsigned int n_params = 0;
+	struct plain_param p;
+	struct walk w;
+
+	if (host >= end || sip_load64(b + start) != sip_load64("SIP/2.0/") || b[start + 11] != ' '
+	    || !sip_is(b[start + 8], SIP_C_ALPHA) || !sip_is(b[start + 9], SIP_C_ALPHA)
+	    || !sip_is(b[start + 10], SIP_C_ALPHA))
+		return false;
+	w = walk_from(m, host);
+	i = walk_next(&w);
+	if (i == host)
+		return false;
+	via->host = sip_span_of(host, i);
+	if (b[i] == ':') {
+		i = number(b, i + 1, &port);
+		if (i == 0 || port > UINT16_MAX || walk_next(&w) != i)
+			return false;
+	}
+	via->port = (uint16_t)port;
+	via->transport = sip_span_of(start + 8, start + 11);
+	if (i < end)
+		via->params = sip_span_of(i, end);
+	while (i < end) {
+		if (b[i] != ';' || ++n_params > SIP_WALK_MAX || !plain_param(&w, i, end, &p)
+		    || !keep_via_param(via, b, &p))
+			return false;
+		i = p.end;
+	}
+	via->value = sip_span_of(start, end);
+	return true;
+}
+
+/* Behind the display name in quotes that starts at i, and one space behind it, or 0. */
+static inline uint32_t plain_display(struct walk *w, uint32_t end)
+{
+	uint32_t i;
+
+	walk_next(w); /* the first quote */
+	do
+		i = walk_next(w);
+	while (i < end && w->b[i] != '"' && w->b[i] != '\\');
+	if (i >= end || w->b[i] != '"' || w->b[i + 1] != ' ')
+		return 0;
+	return walk_next(w) + 1;
+}
+
+/* A From or To [i, end) with a sip: URI in < >, and plain parameters. RFC 3261 20.10. */
+static __attribute__((noinline)) bool plain_addr(const struct sip_msg *m, uint32_t i, uint32_t end,
+						 struct sip_span *uri, struct sip_span *tag)
+{
+	struct walk w = walk_from(m, i);
+	struct sip_span found = { 0, 0 };
+	const uint8_t *b = m->buf;
+	unsigned int n_params = 0;
+	struct plain_param p;
+	uint32_t start;
+
+	if (b[i] == '"') {
+		i = plain_display(&w, end);
+		if (i == 0)
+			return false;
+	}
+	/* Behind '<' at least "sip:" and one byte more, then '>'. */
+	if (i + 7 > end || b[i] != '<' || !letters4(b + i + 1, "sip:"))
+		return false;
+	walk_next(&w); /* '<' */
+	start = i + 1;
+	i = walk_over(&w, SIP_C_URI);
+	if (i >= end || b[i] != '>' || i - start < 5)
+		return false;
+	*uri = sip_span_of(start, i);
+	if (++i < end) {
+		if (b[i] != ';')
+			return false;
+		walk_next(&w); /* ';' */
+	}
+	while (i < end) {
+		if (++n_params > SIP_WALK_MAX || !plain_param(&w, i, end, &p))
+			return false;
+		if (p.name_end - p.name == 3 && found.off == 0 && letters4(b + p.name - 1, ";tag"))
+			found = value_of(&p);
+		i = p.end;
+	}
+	*tag = found;
+	return true;
+}
+
+/* CSeq of a request: a number, one space, the start line's method. RFC 3261 20.16. */
+static inline bool plain_cseq(struct sip_msg *m, uint32_t i, uint32_t end)
+{
+	const uint8_t *b = m->buf, *method = sip_at(m, m->method_name);
+	uint32_t len = m->method_name.len, cseq;
+
+	i = number(b, i, &cseq);
+	if (i == 0 || !m->is_request || b[i] != ' ' || end - i - 1 != len || len < 4 || len > 8)
+		return false;
+	i++;
+	if (sip_load32(b + i) != sip_load32(method)
+	    || sip_load32(b + end - 4) != sip_load32(method + len - 4))
+		return false;
+	m->cseq = cseq;
+	return true;
+}
+
+static inline void decode_u32(struct sip_parse *p, uint32_t i, uint32_t end, uint32_t *value,
+			      enum sip_result r)
+{
+	uint32_t v;
+
+	if (likely(number(p->m->buf, i, &v) == end))
+		*value = v;
+	else if (sip_u32(p->m->buf, i, end, value) < 0)
+		sip_parse_note(p, i, r);
+}
+
+/* The first header with an id: whether there is one, and its value. */
+static inline bool first(const struct sip_msg *m, enum sip_hdr_id id, uint32_t *i, uint32_t *end)
+{
+	const struct sip_hdr *h = &m->hdr[m->first[id]];
+
+	if (!sip_msg_has(m, id))
+		return false;
+	*i = h->value_off;
+	*end = sip_hdr_value_end(h);
+	return true;
+}
+
+static inline void decode_via(struct sip_parse *p)
+{
+	uint32_t i, end;
+
+	if (!first(p->m, SIP_HDR_VIA, &i, &end))
+		return;
+	if (likely(plain_via(p->m, i, end)))
+		p->m->decoded |= SIP_DECODED_VIA;
+	else
+		sip_parse_via(p, i, end);
+}
+
+static inline void decode_addrs(struct sip_parse *p)
+{
+	struct sip_msg *m = p->m;
+	uint32_t i, end;
+
+	if (first(m, SIP_HDR_FROM, &i, &end)) {
+		if (likely(plain_addr(m, i, end, &m->from_uri, &m->from_tag)))
+			m->decoded |= SIP_DECODED_FROM;
+		else
+			sip_parse_addr(p, i, end, SIP_HDR_FROM);
+	}
+	if (first(m, SIP_HDR_TO, &i, &end)) {
+		if (likely(plain_addr(m, i, end, &m->to_uri, &m->to_tag)))
+			m->decoded |= SIP_DECODED_TO;
+		else
+			sip_parse_addr(p, i, end, SIP_HDR_TO);
+	}
+}
+
+static inline void decode_rest(struct sip_parse *p)
+{
+	struct sip_msg *m = p->m;
+	uint32_t i, end;
+
+	if (first(m, SIP_HDR_CALL_ID, &i, &end)) {
+		if (likely(i < end)) {
+			m->call_id = sip_span_of(i, end);
+			m->decoded |= SIP_DECODED_CALL_ID;
+		} else {
+			sip_parse_note(p, i, SIP_ERR_CALL_ID);
+		}
+	}
+	if (first(m, SIP_HDR_CSEQ, &i, &end)) {
+		if (likely(plain_cseq(m, i, end)))
+			m->decoded |= SIP_DECODED_CSEQ;
+		else
+			sip_parse_cseq(p, i, end);
+	}
+	if (first(m, SIP_HDR_MAX_FORWARDS, &i, &end))
+		decode_u32(p, i, end, &m->max_forwards, SIP_ERR_MAX_FORWARDS);
+	if (first(m, SIP_HDR_CONTENT_LENGTH, &i, &end))
+		decode_u32(p, i, end, &m->content_length, SIP_ERR_CONTENT_LENGTH);
+}
+
+/* The start line; false when there is nothing to be read behind it. */
+static inline bool start_line(struct sip_parse *p, struct sip_lines *l, uint32_t start)
+{
+	struct sip_msg *m = p->m;
+	uint32_t end, stop;
+	enum sip_result r;
+
+	do
+		end = sip_parse_line_feed(m, l);
+	while (end < start);
+	stop = end > start && m->buf[end - 1] == '\r' ? end - 1 : end;
+	if (unlikely(end == m->len || !plain_request(m, start, stop))) {
+		r = sip_start_line(m, start, stop);
+		if (r != SIP_OK)
+			sip_parse_note(p, m->err_off, r);
+		if (r == SIP_ERR_NOT_SIP)
+			return false;
+	}
+	if (end == m->len) {
+		sip_parse_note(p, m->len, SIP_ERR_NO_END);
+		return false;
+	}
+	m->hdrs_off = (uint16_t)(end + 1);
+	l->i = end + 1;
+	return true;
+}
+
+static void pass(struct sip_parse *p, uint32_t start)
+{
+	struct sip_lines l = { .base = start & ~UINT32_C(63), .room = SIP_HDR_MAX };
+	struct sip_msg *m = p->m;
+
+	l.feeds = feeds(m->buf, l.base, m->len);
+	if (!start_line(p, &l, start))
+		return;
+	do
+		if (m->len - l.i > 16 && m->buf[l.i] > '\r')
+			plain_lines(m, &l);
+	while (sip_parse_line(p, &l));
+	m->n_hdrs = (uint16_t)l.n_hdrs;
+	m->present = l.present;
+	decode_via(p);
+	decode_addrs(p);
+	decode_rest(p);
+	sip_parse_finish(p);
+}
+
+const struct sip_scan SIP_SCAN = { SIP_SCAN_NAME, feeds, stops, skip, pass };

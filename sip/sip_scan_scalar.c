@@ -1,0 +1,38 @@
+/*
+ * The scan without SIMD, which every machine can run and all variants are compared with.
+ */
+#include "sip/sip_block.h"
+
+static inline uint64_t feeds64(const uint8_t *p)
+{
+	uint64_t bits = 0;
+
+	for (unsigned int i = 0; i < SIP_BLOCK; i++)
+		bits |= (uint64_t)(p[i] == '\n') << i;
+	return bits;
+}
+
+static inline uint64_t stops64(const uint8_t *p)
+{
+	uint64_t bits = 0;
+
+	for (unsigned int i = 0; i < SIP_BLOCK; i++)
+		bits |= (uint64_t)(p[i] == '_' || !sip_is(p[i], SIP_C_HOST)) << i;
+	return bits;
+}
+
+static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
+{
+	uint64_t bits = 0;
+
+	for (unsigned int i = 0; i < SIP_BLOCK; i++) {
+		bool in = p[i] < 0x80 ? set->low[p[i] & 15] >> (p[i] >> 4) & 1 : set->upper;
+
+		bits |= (uint64_t)!in << i;
+	}
+	return bits;
+}
+
+#define SIP_SCAN_NAME "scalar"
+#define SIP_SCAN      sip_scan_scalar
+#include "sip/sip_pass.h"
