@@ -59,10 +59,11 @@ static bool looks_like_uri(struct sip_text *t, struct sip_span s)
 }
 
 /* Behind the display name: at '<', or at the end of what can only be an addr-spec (';' or end).
- * NOWHERE: an open quote, or a comma outside quotes, where another element could see two values
- * (RFC 4475 3.1.2.15). */
+ * NOWHERE: an open quote, too many strings, or a comma outside quotes, where another element could
+ * see two values (RFC 4475 3.1.2.15). */
 static uint32_t skip_display(const uint8_t *b, uint32_t i, uint32_t end)
 {
+	uint32_t quoted = 0;
 	bool comma = false;
 
 	for (uint32_t n = 1; i < end && b[i] != '<' && b[i] != ';'; n++) {
@@ -71,7 +72,7 @@ static uint32_t skip_display(const uint8_t *b, uint32_t i, uint32_t end)
 			continue;
 		}
 		if (b[i] == '"') {
-			i = sip_skip_quoted(b, i, end);
+			i = quoted++ < SIP_WALK_MAX ? sip_skip_quoted(b, i, end) : 0;
 			if (i == 0)
 				return NOWHERE;
 		} else {
@@ -178,24 +179,36 @@ static bool is_star(const uint8_t *b, struct sip_span s, struct sip_addr *addr)
 	return true;
 }
 
+/* Behind the '>' of the '<' at i, or 0. */
+static uint32_t skip_angles(const uint8_t *b, uint32_t i, uint32_t end)
+{
+	uint32_t near = end - i > 16 ? i + 16 : end;
+	const uint8_t *close;
+
+	while (++i < near)
+		if (b[i] == '>')
+			return i + 1;
+	close = memchr(b + near, '>', end - near);
+	return close ? (uint32_t)(close - b) + 1 : 0;
+}
+
 uint32_t sip_list_elem_end(const uint8_t *b, uint32_t i, uint32_t end)
 {
-	for (;;) {
-		i = sip_find_far(b, i, end, SIP_UNTIL_ELEMENT);
-		if (i == end || b[i] == ',')
-			return i;
-		if (b[i] == '"') {
-			i = sip_skip_quoted(b, i, end);
-			if (i == 0)
-				return 0;
-		} else {
-			const uint8_t *close = memchr(b + i, '>', end - i);
+	uint32_t quoted = 0;
 
-			if (!close)
-				return 0;
-			i = (uint32_t)(close - b) + 1;
-		}
+	for (uint32_t n = 1; i < end && b[i] != ','; n++) {
+		if (b[i] == '"')
+			i = quoted++ < SIP_WALK_MAX ? sip_skip_quoted(b, i, end) : 0;
+		else if (b[i] == '<')
+			i = skip_angles(b, i, end);
+		else if (n % 16 == 0) /* a long one */
+			i = sip_find_far(b, i, end, SIP_UNTIL_ELEMENT);
+		else
+			i++;
+		if (i == 0)
+			return 0;
 	}
+	return i;
 }
 
 void sip_addr_iter_init(struct sip_addr_iter *it, const struct sip_msg *m, enum sip_hdr_id id)

@@ -232,7 +232,7 @@ int sip_addr_decode(struct sip_text *t, uint32_t i, uint32_t end, struct sip_add
 		    struct sip_span *tag);
 
 /** First byte at or after i of a comma or end that lies outside quotes and angle brackets, or 0
- * when one of these is not closed. i > 0. */
+ * when one of these is not closed or there are too many strings. i > 0. */
 uint32_t sip_list_elem_end(const uint8_t *b, uint32_t i, uint32_t end);
 
 /** Decode the start line [start, end), its line end taken off. */

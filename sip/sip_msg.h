@@ -18,9 +18,9 @@
 #define SIP_MSG_MAX 65535 /* bytes of a message, body included */
 #define SIP_HDR_MAX 256   /* header fields of a message; one more is SIP_ERR_TOO_MANY_HEADERS */
 
-/* Values and parameters of one walk over a list (Via, Route, ...), and parameters of one Via,
- * name-addr or URI; one more is malformed. It bounds what a message of nothing but separators can
- * cost. */
+/* Values and parameters of one walk over a list (Via, Route, ...), parameters of one Via, name-addr
+ * or URI, and quoted strings of one display name; one more is malformed. It bounds what a message
+ * of nothing but separators can cost. */
 #define SIP_WALK_MAX 1024
 
 /** Bytes [off, off + len) of the message. len 0 means absent or empty; off is then unspecified. */

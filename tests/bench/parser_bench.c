@@ -26,7 +26,7 @@
 #define MAX_MESSAGES 512
 #define MAX_LINES    512
 #define READABLE     64 /* bytes behind a message, which the walk needs */
-#define TURN_NS	     40000
+#define TURN_NS      40000
 
 int walk_lines(const uint8_t *p, size_t len, uint16_t *line, int max);
 

@@ -218,6 +218,36 @@ static void walk_lists(const struct sip_msg *m)
 	}
 }
 
+static bool same_span(struct sip_span a, struct sip_span b)
+{
+	return a.len == b.len && (a.len == 0 || a.off == b.off);
+}
+
+/* From and To as the whole grammar has them. */
+static void check_addr(const struct sip_msg *m, enum sip_hdr_id id, struct sip_span uri,
+		       struct sip_span tag)
+{
+	const struct sip_hdr *h = sip_msg_hdr(m, id);
+	struct sip_span value = { 0, 0 };
+	struct sip_addr addr;
+
+	assert(sip_addr_parse(m->buf, (struct sip_span){ h->value_off, h->value_len }, &addr) == 0);
+	(void)sip_param_find(m->buf, addr.params, "tag", &value);
+	assert(same_span(addr.uri, uri) && same_span(value, tag));
+}
+
+/* A URI read out of its message, and by itself. */
+static void check_msg_uri(const struct sip_msg *m, struct sip_span s)
+{
+	struct sip_uri a, b;
+	int r = sip_uri_parse(m->buf, s, &a);
+
+	assert(sip_msg_uri(m, s, &b) == r);
+	assert(r < 0 || (a.scheme == b.scheme && a.port == b.port && a.has_user == b.has_user));
+	assert(r < 0 || (same_span(a.user, b.user) && same_span(a.host, b.host)));
+	assert(r < 0 || (same_span(a.params, b.params) && same_span(a.headers, b.headers)));
+}
+
 void fuzz_walk(const struct sip_msg *m, enum sip_result result, size_t len)
 {
 	assert(result < SIP_ERR_N && *sip_result_name(result));
@@ -237,5 +267,10 @@ void fuzz_walk(const struct sip_msg *m, enum sip_result result, size_t len)
 	assert(m->is_request ? m->status == 0 && m->uri.len > 0 : m->status >= 100);
 	assert(sip_msg_answerable(m) == (m->is_request && m->method != SIP_METHOD_ACK));
 	fuzz_check_uri(m->buf, m->uri);
+	check_addr(m, SIP_HDR_FROM, m->from_uri, m->from_tag);
+	check_addr(m, SIP_HDR_TO, m->to_uri, m->to_tag);
+	check_msg_uri(m, m->uri);
+	check_msg_uri(m, m->from_uri);
+	check_msg_uri(m, m->to_uri);
 	walk_lists(m);
 }

@@ -121,6 +121,27 @@ Test(complexity, parameters_of_one)
 	cr_expect_lt(sip_uri_parse(msg.buf, msg.uri, &uri), 0);
 }
 
+Test(complexity, strings_of_one)
+{
+	static const char from[] =
+		"BYE sip:a@b SIP/2.0\r\n" VIA "\r\nTo: <sip:b@c>\r\nCall-ID: 1\r\n"
+		"CSeq: 1 BYE\r\nFrom: ";
+	unsigned int n;
+
+	cr_expect_eq(parse_repeated(from, "\"x\"", SIP_WALK_MAX, "<sip:a@b>\r\n\r\n"), SIP_OK);
+	cr_expect_eq(parse_repeated(from, "\"x\"", SIP_WALK_MAX + 1, "<sip:a@b>\r\n\r\n"),
+		     SIP_ERR_FROM);
+	cr_assert_eq(
+		parse_repeated(HEAD VIA "\r\nRoute: ", "\"x\"", SIP_WALK_MAX, "<sip:a@b>\r\n\r\n"),
+		SIP_OK);
+	cr_expect_eq(walk_routes(&n), 0);
+	cr_expect_eq(n, 1);
+	cr_assert_eq(parse_repeated(HEAD VIA "\r\nRoute: ", "\"x\"", SIP_WALK_MAX + 1,
+				    "<sip:a@b>\r\n\r\n"),
+		     SIP_OK);
+	cr_expect_lt(walk_routes(&n), 0);
+}
+
 Test(complexity, tokens_of_a_list)
 {
 	cr_assert_eq(
