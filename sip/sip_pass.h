@@ -150,7 +150,7 @@ static __attribute__((noinline)) bool plain_request(struct sip_msg *m, uint32_t 
  */
 static __attribute__((noinline)) void plain_lines(struct sip_msg *m, struct sip_lines *l)
 {
-	const uint8_t *const b = m->buf, *const last = b + m->len - 17;
+	const uint8_t *const b = m->buf, *const text_end = b + m->len;
 	const uint8_t *line = b + l->i, *block = b + l->base, *end;
 	struct sip_hdr *h = &m->hdr[l->n_hdrs], *const limit = h + l->room;
 	uint64_t bits = l->feeds, present = l->present;
@@ -160,13 +160,15 @@ static __attribute__((noinline)) void plain_lines(struct sip_msg *m, struct sip_
 		uint8_t name_len, id, next;
 		const uint8_t *value;
 
-		while (bits == 0 && block <= last - (2 * SIP_BLOCK - 17)) {
+		while (bits == 0 && text_end - block >= 2 * SIP_BLOCK) {
 			block += SIP_BLOCK;
 			bits = feeds64(block);
 		}
+		if (unlikely(bits == 0))
+			break;
 		end = block + __builtin_ctzll(bits);
 		/* The next line's first bytes are looked at too. */
-		if (unlikely(bits == 0 || end > last))
+		if (unlikely(text_end - end <= 16))
 			break;
 		name = sip_pattern_find(line);
 		next = end[1];
