@@ -326,7 +326,7 @@ static __attribute__((noinline)) bool plain_addr(const struct sip_msg *m, uint32
 						 struct sip_span *uri, struct sip_span *tag)
 {
 	struct walk w = walk_from(m, i);
-	struct sip_span found = { 0, 0 };
+	struct sip_span in_angles, found = { 0, 0 };
 	const uint8_t *b = m->buf;
 	unsigned int n_params = 0;
 	struct plain_param p;
@@ -345,7 +345,7 @@ static __attribute__((noinline)) bool plain_addr(const struct sip_msg *m, uint32
 	i = walk_over(&w, SIP_C_URI);
 	if (i >= end || b[i] != '>' || i - start < 5)
 		return false;
-	*uri = sip_span_of(start, i);
+	in_angles = sip_span_of(start, i);
 	if (++i < end) {
 		if (b[i] != ';')
 			return false;
@@ -358,6 +358,7 @@ static __attribute__((noinline)) bool plain_addr(const struct sip_msg *m, uint32
 			found = value_of(&p);
 		i = p.end;
 	}
+	*uri = in_angles;
 	*tag = found;
 	return true;
 }
