@@ -26,6 +26,7 @@
 #define MAX_MESSAGES 512
 #define MAX_LINES    512
 #define READABLE     64 /* bytes behind a message, which the walk needs */
+#define MIN_TURNS    20
 #define TURN_NS      40000
 
 int walk_lines(const uint8_t *p, size_t len, uint16_t *line, int max);
@@ -194,7 +195,7 @@ static void measure(double seconds)
 		turn(&c[i], 3); /* warm */
 		rounds[i] = 1 + (unsigned int)(TURN_NS / (turn(&c[i], 3) * group.n));
 	}
-	while (now_ns() < end) {
+	for (unsigned int t = 0; t < MIN_TURNS || now_ns() < end; t++) {
 		for (unsigned int i = 0; i < n; i++) {
 			double ns = turn(&c[i], rounds[i]);
 
