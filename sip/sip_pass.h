@@ -150,57 +150,56 @@ static __attribute__((noinline)) bool plain_request(struct sip_msg *m, uint32_t 
  */
 static __attribute__((noinline)) void plain_lines(struct sip_msg *m, struct sip_lines *l)
 {
-	const uint8_t *const b = m->buf, *const text_end = b + m->len;
-	const uint8_t *line = b + l->i, *block = b + l->base, *end;
-	struct sip_hdr *h = &m->hdr[l->n_hdrs], *const limit = h + l->room;
+	const uint8_t *const b = m->buf;
 	uint64_t bits = l->feeds, present = l->present;
+	uint32_t i = l->i, base = l->base, n = l->n_hdrs, end, value;
+	/* Lines may end and blocks may begin before these. */
+	const uint32_t last_end = m->len - 16, last_base = m->len - SIP_BLOCK, limit = n + l->room;
 
-	while (h < limit) {
+	while (n < limit) {
 		const struct sip_pattern *name;
-		uint8_t name_len, id, next;
-		const uint8_t *value;
+		struct sip_hdr *h = &m->hdr[n];
+		uint8_t next;
 
-		while (bits == 0 && text_end - block >= 2 * SIP_BLOCK) {
-			block += SIP_BLOCK;
-			bits = feeds64(block);
+		while (bits == 0 && base + SIP_BLOCK <= last_base) {
+			base += SIP_BLOCK;
+			bits = feeds64(b + base);
 		}
 		if (unlikely(bits == 0))
 			break;
-		end = block + __builtin_ctzll(bits);
+		end = base + (uint32_t)__builtin_ctzll(bits);
 		/* The next line's first bytes are looked at too. */
-		if (unlikely(text_end - end <= 16))
+		if (unlikely(end >= last_end))
 			break;
-		name = sip_pattern_find(line);
-		next = end[1];
-		if (unlikely(!name || next == ' ' || next == '\t'))
+		name = sip_pattern_find(b + i);
+		next = b[end + 1];
+		if (unlikely(!name) || (next <= ' ' && (next == ' ' || next == '\t')))
 			break;
-		name_len = name->name_len;
-		id = name->id;
-		value = line + name_len + 2;
-		if (unlikely(*value <= ' ' || end[-1] != '\r' || end[-2] <= ' '))
+		value = i + name->name_len + 2;
+		if (unlikely(b[value] <= ' ' || b[end - 1] != '\r' || b[end - 2] <= ' '))
 			break;
-		if (likely(!(present >> id & 1)))
-			m->first[id] = (uint16_t)(h - m->hdr);
-		else if (sip_at_most_once >> id & 1)
+		if (likely(!(present >> name->id & 1)))
+			m->first[name->id] = (uint16_t)n;
+		else if (sip_at_most_once >> name->id & 1)
 			break;
-		present |= UINT64_C(1) << id;
+		present |= UINT64_C(1) << name->id;
 		bits &= bits - 1;
-		h->name_off = (uint16_t)(line - b);
-		h->value_off = (uint16_t)(value - b);
+		h->name_off = (uint16_t)i;
+		h->value_off = (uint16_t)value;
 		h->value_len = (uint16_t)(end - 1 - value);
-		h->name_len = name_len;
-		h->id = id;
-		h++;
-		line = end + 1;
+		h->name_len = name->name_len;
+		h->id = name->id;
+		n++;
+		i = end + 1;
 		if (next <= '\r')
 			break;
 	}
-	l->room = (uint32_t)(limit - h);
-	l->n_hdrs = (uint32_t)(h - m->hdr);
+	l->room = limit - n;
+	l->n_hdrs = n;
 	l->feeds = bits;
 	l->present = present;
-	l->base = (uint32_t)(block - b);
-	l->i = (uint32_t)(line - b);
+	l->base = base;
+	l->i = i;
 }
 
 /* ";name" or ";name=value" without white space or quotes. */
@@ -495,7 +494,7 @@ static void pass(struct sip_parse *p, uint32_t start)
 	if (!start_line(p, &l, start))
 		return;
 	do
-		if (m->len - l.i > 16 && m->buf[l.i] > '\r')
+		if (m->len >= SIP_BLOCK && m->len - l.i > 16 && m->buf[l.i] > '\r')
 			plain_lines(m, &l);
 	while (sip_parse_line(p, &l));
 	m->n_hdrs = (uint16_t)l.n_hdrs;

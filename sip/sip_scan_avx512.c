@@ -15,7 +15,7 @@ static inline uint64_t not_in(__m512i v, __m512i low)
 {
 	__m512i row = _mm512_and_si512(_mm512_srli_epi16(v, 4), _mm512_set1_epi8(0x0f));
 
-	return _mm512_testn_epi8_mask(_mm512_shuffle_epi8(low, v),
+	return ~_mm512_test_epi8_mask(_mm512_shuffle_epi8(low, v),
 				      _mm512_shuffle_epi8(table(sip_high_bit), row));
 }
 

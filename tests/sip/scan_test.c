@@ -1,13 +1,14 @@
 /*
  * The scan's variants that this machine can run, against the scalar twin: every message of the
  * corpus and of the torture sets, at every alignment, cut at every length, flush against a guard
- * page; and the whole parse with each.
+ * page; and the whole parse with each. AVX-512 is emulated if need be.
  */
 #include "sip/sip_scan.h"
 #include "tests/sip/parse_helper.h"
 #include "tests/sip/torture_load.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,15 +33,25 @@ static void tear_down(void)
 
 TestSuite(scan, .init = set_up, .fini = tear_down);
 
-/* The next variant after *i that is not the twin and that the machine can run. */
+#ifdef EMULATED
+extern const struct sip_scan sip_scan_emulated;
+static const struct sip_scan *const emulated = &sip_scan_emulated;
+#else
+static const struct sip_scan *const emulated = NULL;
+#endif
+
+/* The next variant from *i on that is not the twin and that can be run; the emulated one last. */
 static const struct sip_scan *next_variant(unsigned int *i)
 {
 	const struct sip_scan *scan;
 
+	if (*i == UINT_MAX)
+		return NULL;
 	while ((scan = sip_scan_nth((*i)++)))
 		if (scan != twin && sip_scan_runs(scan))
 			return scan;
-	return NULL;
+	*i = UINT_MAX;
+	return emulated;
 }
 
 static void each_message(void (*run)(const char *name, const uint8_t *bytes, size_t len))
