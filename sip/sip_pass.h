@@ -152,14 +152,14 @@ static __attribute__((noinline)) void plain_lines(struct sip_msg *m, struct sip_
 {
 	const uint8_t *const b = m->buf;
 	uint64_t bits = l->feeds, present = l->present;
-	uint32_t i = l->i, base = l->base, n = l->n_hdrs, end, value;
-	/* Lines may end and blocks may begin before these. */
-	const uint32_t last_end = m->len - 16, last_base = m->len - SIP_BLOCK, limit = n + l->room;
+	size_t i = l->i, base = l->base, n = l->n_hdrs, end, value; /* as wide as addresses */
+	/* Lines may end before the first, blocks may begin up to the second. */
+	const size_t last_end = m->len - 16, last_base = m->len - SIP_BLOCK, limit = n + l->room;
 
 	while (n < limit) {
 		const struct sip_pattern *name;
 		struct sip_hdr *h = &m->hdr[n];
-		uint8_t next;
+		uint8_t next, id, name_len;
 
 		while (bits == 0 && base + SIP_BLOCK <= last_base) {
 			base += SIP_BLOCK;
@@ -167,7 +167,7 @@ static __attribute__((noinline)) void plain_lines(struct sip_msg *m, struct sip_
 		}
 		if (unlikely(bits == 0))
 			break;
-		end = base + (uint32_t)__builtin_ctzll(bits);
+		end = base + (size_t)__builtin_ctzll(bits);
 		/* The next line's first bytes are looked at too. */
 		if (unlikely(end >= last_end))
 			break;
@@ -175,31 +175,33 @@ static __attribute__((noinline)) void plain_lines(struct sip_msg *m, struct sip_
 		next = b[end + 1];
 		if (unlikely(!name) || (next <= ' ' && (next == ' ' || next == '\t')))
 			break;
-		value = i + name->name_len + 2;
+		name_len = name->name_len;
+		id = name->id;
+		value = i + name_len + 2;
 		if (unlikely(b[value] <= ' ' || b[end - 1] != '\r' || b[end - 2] <= ' '))
 			break;
-		if (likely(!(present >> name->id & 1)))
-			m->first[name->id] = (uint16_t)n;
-		else if (sip_at_most_once >> name->id & 1)
+		if (likely(!(present >> id & 1)))
+			m->first[id] = (uint16_t)n;
+		else if (sip_at_most_once >> id & 1)
 			break;
-		present |= UINT64_C(1) << name->id;
+		present |= UINT64_C(1) << id;
 		bits &= bits - 1;
 		h->name_off = (uint16_t)i;
 		h->value_off = (uint16_t)value;
 		h->value_len = (uint16_t)(end - 1 - value);
-		h->name_len = name->name_len;
-		h->id = name->id;
+		h->name_len = name_len;
+		h->id = id;
 		n++;
 		i = end + 1;
 		if (next <= '\r')
 			break;
 	}
-	l->room = limit - n;
-	l->n_hdrs = n;
+	l->room = (uint32_t)(limit - n);
+	l->n_hdrs = (uint32_t)n;
 	l->feeds = bits;
 	l->present = present;
-	l->base = base;
-	l->i = i;
+	l->base = (uint32_t)base;
+	l->i = (uint32_t)i;
 }
 
 /* ";name" or ";name=value" without white space or quotes. */
