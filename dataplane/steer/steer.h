@@ -116,7 +116,7 @@ void steer_message(struct steer *s, const struct steer_in *in, struct steer_verd
 /**
  * Timers of requests in flight, expiry of records. Call every millisecond or so of now_us, at least
  * every 10 ms, with the snapshot of the last steer_begin() still there; bounded work per call: at
- * most 64 requests by their timers, and 64 more in each millisecond of members that went down.
+ * most 64 requests by their timers, and 16 more in each millisecond of members that went down.
  */
 void steer_tick(struct steer *s, uint64_t now_us);
 

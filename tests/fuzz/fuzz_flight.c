@@ -213,7 +213,8 @@ static void to_member(int m, const struct sip_msg *msg, const uint8_t *p, size_t
 	if (msg->method == SIP_METHOD_ACK)
 		return;
 	if (msg->method == SIP_METHOD_CANCEL) {
-		assert(!own || !is_down(m) || f.shares || f.trials[0] & 1); /* on trial */
+		assert(!own || !is_down(m) || f.shares
+		       || f.trials[0] & DP_TRIAL_TAKEN); /* on trial */
 		return;
 	}
 	/* A faulty client's second request under one branch has no record, so no owner. */
@@ -506,7 +507,7 @@ static void flip(uint8_t how)
 	case 4: PAIR_WORD ^= how & 1 ? DP_WORD_OUT_OF_SERVICE : DP_WORD_UNKNOWN; break;
 	case 5: steer_stream_failed(f.steer, m); break;
 	case 6:
-		f.trials[0] = (f.trials[0] + 2) & ~1u;
+		f.trials[0] = dp_trial(dp_trial_number(f.trials[0]) + 1, m);
 		PAIR_WORD |= DP_WORD_TRIAL;
 		break;
 	default:
