@@ -67,6 +67,7 @@ static struct fuzz {
 	struct branch seen[BRANCHES];
 	unsigned int n_seen;
 	bool shares;
+	bool tried; /* a member that is down may be on trial */
 	bool trace; /* FLIGHT_TRACE is set: say what happens */
 	const uint8_t *in;
 	size_t left;
@@ -213,7 +214,7 @@ static void to_member(int m, const struct sip_msg *msg, const uint8_t *p, size_t
 	if (msg->method == SIP_METHOD_ACK)
 		return;
 	if (msg->method == SIP_METHOD_CANCEL) {
-		assert(!own || !is_down(m) || f.shares
+		assert(!own || !is_down(m) || f.shares || f.tried
 		       || f.trials[0] & DP_TRIAL_TAKEN); /* on trial */
 		return;
 	}
@@ -507,6 +508,7 @@ static void flip(uint8_t how)
 	case 4: PAIR_WORD ^= how & 1 ? DP_WORD_OUT_OF_SERVICE : DP_WORD_UNKNOWN; break;
 	case 5: steer_stream_failed(f.steer, m); break;
 	case 6:
+		f.tried |= f.trials[0] & DP_TRIAL_TAKEN;
 		f.trials[0] = dp_trial(dp_trial_number(f.trials[0]) + 1, m);
 		PAIR_WORD |= DP_WORD_TRIAL;
 		break;
@@ -563,6 +565,8 @@ static void start(uint8_t how)
 	f.counters = (struct dp_worker_counters){ 0 };
 	f.now_us = 1000000;
 	f.branches = f.n_log = f.n_seen = 0;
+	f.trials[0] = 0;
+	f.tried = false;
 	memset(f.clients, 0, sizeof(f.clients));
 	set_pair(f.cfg[0], how & 15);
 	set_pair(f.cfg[1], how >> 4);
