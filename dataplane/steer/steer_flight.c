@@ -467,7 +467,9 @@ static bool late(struct steer_ctx *c, struct steer_resp *r, struct steer_flight 
 	if (c->m->status / 100 != 2
 	    || (rec->method != SIP_METHOD_INVITE && rec->state != STEER_RECORD_OPEN))
 		return absorb(c, DP_REASON_RESP_ABSORBED, "a branch that was given up");
-	if (rec->method != SIP_METHOD_INVITE && r->member != STEER_NO_MEMBER) {
+	if (rec->method == SIP_METHOD_INVITE) {
+		rec->state = STEER_RECORD_OPEN; /* for the caller, who writes it down */
+	} else if (r->member != STEER_NO_MEMBER) {
 		rec->member = r->member;
 		rec->attempt = r->branch.attempt;
 	}

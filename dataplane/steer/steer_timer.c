@@ -120,6 +120,7 @@ void steer_timer_final_again(struct steer *s, struct steer_flight *f)
 static void end_of_invite(struct steer *s, struct steer_flight *f, struct steer_context *x)
 {
 	bool heard = f->record->flags & STEER_RECORD_HEARD;
+	uint16_t status = x && x->flags & STEER_CONTEXT_CANCELLED ? 487 : 408;
 
 	if (heard && !(f->flags & STEER_FLIGHT_TIMER_C)) {
 		f->flags |= STEER_FLIGHT_TIMER_C;
@@ -132,7 +133,7 @@ static void end_of_invite(struct steer *s, struct steer_flight *f, struct steer_
 			steer_fork_cancel_all(s, f, x, NULL);
 		return;
 	}
-	steer_timer_final(s, f, x && x->best_status ? 0 : 408);
+	steer_timer_final(s, f, x && x->best_status ? 0 : status);
 }
 
 /* @return whether the flight has ended. */

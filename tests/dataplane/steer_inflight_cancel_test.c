@@ -107,6 +107,13 @@ static const struct script_row rows[] = {
 		    "+31990 > -\n"
 		    "+30 > c:487\n"
 		    "ACK > -\n" },
+	{ .name = "nothing at all came of it: 487 when its client gives up",
+	  .script = "INVITE > A:INVITE.0\n"
+		    "+2000 > -\n"
+		    "CANCEL > c:200\n"
+		    "+29990 > -\n"
+		    "+30 > c:487\n"
+		    "ACK > -\n" },
 	{ .name = "after the final: as it always was, to the member",
 	  .script = "INVITE > A:INVITE.0\n"
 		    "A 486 > c:486\n"

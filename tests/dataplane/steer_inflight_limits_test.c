@@ -77,6 +77,30 @@ Test(steer_inflight_limits, without_a_store)
 	bench_free(b);
 }
 
+/* An INVITE that moved without a copy: both 2xx pass, and nothing else after one. */
+Test(steer_inflight_limits, without_a_store_no_final_follows_a_2xx_rfc3261_16_7)
+{
+	struct bench_opts o = { .no_store = true };
+	struct bench *b = bench_new(&o);
+	char first[BENCH_MSG], busy[BENCH_MSG];
+
+	request(b, "INVITE", 1);
+	bench_reply_text(b, first, 200, "", "");
+	for (int i = 0; i < 2; i++) {
+		b->now_us += 1000000;
+		request(b, "INVITE", 1);
+	}
+	bench_forwarded(b, LB, MB);
+	bench_reply_text(b, busy, 486, "", "");
+	bench_bytes(b, MB, LB, busy, strlen(busy));
+	bench_forwarded(b, LB, A);
+	bench_bytes(b, MA, LB, first, strlen(first));
+	bench_forwarded(b, LB, A);
+	bench_bytes(b, MB, LB, busy, strlen(busy));
+	bench_dropped(b, RESP_ABSORBED);
+	bench_free(b);
+}
+
 /* A suspect member that answers others is not left at the second send. */
 Test(steer_inflight_limits, the_second_send_stays_when_the_member_answers_others)
 {
