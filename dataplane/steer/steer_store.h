@@ -17,7 +17,7 @@
 
 #define STEER_CHUNK_BYTES  508
 #define STEER_WHEEL_SHIFT  13 /* a tick is 2^13 us, 8.2 ms */
-#define STEER_MAX_BRANCHES 16 /* attempt numbers have four bits */
+#define STEER_MAX_BRANCHES 6  /* of one request: few pairs have more members */
 #define STEER_NONE         0u /* no flight, no context, no chunk */
 
 /** Bytes in a chain of chunks. */

@@ -66,7 +66,7 @@ static void fill_member(struct model *w, const struct bench_opts *o, unsigned in
 			: k == 1 ? DP_ROLE_BACKUP
 				 : DP_ROLE_FALLBACK,
 		.at = bench_endpoint(at),
-		.methods = k < 2 ? UINT32_MAX : 1u << SIP_METHOD_INVITE,
+		.methods = k < 2 || o->fallback_all ? UINT32_MAX : 1u << SIP_METHOD_INVITE,
 	};
 }
 

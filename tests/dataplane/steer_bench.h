@@ -35,6 +35,7 @@ struct bench_opts {
 	bool two_services;    /* "trunk" at 192.0.2.20:5060, with pair west; voice has the others */
 	bool shared_pair;     /* with two_services: trunk has east too */
 	bool fallback;        /* east-c, 198.51.100.13, serves INVITE only */
+	bool fallback_all;    /* with fallback: it serves everything */
 	bool prefix;          /* east's `sources:` 198.51.100.128/25 */
 	bool second_listener; /* voice listens at 192.0.2.10:5070 too */
 	bool in_dialog_active; /* in-dialog: active */

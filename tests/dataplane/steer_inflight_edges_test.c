@@ -62,6 +62,15 @@ static const struct script_row rows[] = {
 		    "B 503 > B:ACK.1 c:486\n"
 		    "ACK > -\n"
 		    "+2000 > -\n" },
+	{ .name = "and when the new branch rings until Timer C",
+	  .script = "INVITE > A:INVITE.0\n"
+		    "+4016 > B:INVITE.1\n"
+		    "A 486 > A:ACK.0\n"
+		    "B 180 > c:180\n"
+		    "+181020 > B:CANCEL.1\n"
+		    "B 200 CANCEL > -\n"
+		    "+32020 > c:486\n"
+		    "ACK > -\n" },
 	{ .name = "6xx is better than 4xx (16.7 item 6)",
 	  .script = "INVITE > A:INVITE.0\n"
 		    "+4016 > B:INVITE.1\n"
@@ -94,7 +103,7 @@ static const struct script_row rows[] = {
 		    "B 500 > -\n"
 		    "A 200 > c:200\n" },
 	{ .name = "when that one is dead, it is the answer, and no refusal",
-	  .opts = { .fallback = true },
+	  .opts = { .fallback = true, .fallback_all = true },
 	  .script = "REGISTER > A:REGISTER.0\n"
 		    "active B > -\n"
 		    "down A > B:REGISTER.1\n"
@@ -134,6 +143,62 @@ static const struct script_row rows[] = {
 		    "B 404 > c:404\n"
 		    "INVITE > B:INVITE.1\n"
 		    "ACK > B:ACK.1\n" },
+	{ .name = "its servers die in turns: six branches, then it stays",
+	  .script = "INVITE > A:INVITE.0\n"
+		    "active B > -\n"
+		    "down A > B:INVITE.1\n"
+		    "active A > -\n"
+		    "up A > -\n"
+		    "+4 > -\n"
+		    "down B > A:INVITE.2\n"
+		    "active B > -\n"
+		    "up B > -\n"
+		    "+4 > -\n"
+		    "down A > B:INVITE.3\n"
+		    "active A > -\n"
+		    "up A > -\n"
+		    "+4 > -\n"
+		    "down B > A:INVITE.4\n"
+		    "active B > -\n"
+		    "up B > -\n"
+		    "+4 > -\n"
+		    "down A > B:INVITE.5\n"
+		    "active A > -\n"
+		    "up A > -\n"
+		    "+4 > -\n"
+		    "down B > -\n"
+		    "INVITE > A:INVITE.5\n"
+		    "up B > -\n"
+		    "B 200 > c:200\n" },
+	{ .name = "a 2xx of a former life of the client's branch",
+	  .script = "INVITE > A:INVITE.0\n"
+		    "+4016 > B:INVITE.1\n"
+		    "B 486 > c:486\n"
+		    "ACK > B:ACK.1\n"
+		    "+70000 > -\n"
+		    "INVITE > A:INVITE.0\n"
+		    "A 180 > c:180\n"
+		    "CANCEL > A:CANCEL.0 c:200\n"
+		    "B 200 > c:200\n"
+		    "A 487 > A:ACK.0\n" },
+	{ .name = "two members answer one branch, since the first died in between: one final",
+	  .script = "REGISTER > A:REGISTER.0\n"
+		    "A 183 > c:183\n"
+		    "active B > -\n"
+		    "down A > -\n"
+		    "REGISTER > B:REGISTER.0\n"
+		    "B 403 > c:403\n"
+		    "B 403 > c:403\n"
+		    "A 404 > -\n" },
+	{ .name = "so do two that share transactions, on a second branch",
+	  .opts = { .pair_flags = DP_PAIR_SHARES_TRANSACTIONS },
+	  .script = "INVITE > A:INVITE.0\n"
+		    "+4016 > B:INVITE.1\n"
+		    "B 180 > c:180\n"
+		    "down B > -\n"
+		    "INVITE > A:INVITE.1\n"
+		    "A.1 486 > c:486\n"
+		    "B.1 404 > A:ACK.1\n" },
 	{ .name = "an answer to what was never sent there",
 	  .script = "INVITE > A:INVITE.0\n"
 		    "A 486 > c:486\n"

@@ -137,10 +137,30 @@ Test(steer_inflight_limits, a_request_whose_member_is_gone)
 	bench_wait(b, 450000);
 	request(b, "INVITE", 1);
 	bench_forwarded(b, LB, MA);
+	bench_wait(b, 6000000);
+	cr_expect(b->n_sent == 0, "nothing by ourselves any more");
 	bench_reply(b, 200, "", "");
 	bench_forwarded(b, LB, A);
 	bench_wait(b, 70000000);
 	cr_expect(b->counters.copies_in_use == 0);
+	bench_free(b);
+}
+
+/* And on a branch that we began: it is not sent again to anybody else under that branch. */
+Test(steer_inflight_limits, a_branch_of_ours_whose_member_is_gone)
+{
+	struct bench_opts o = { .store_size = 65536, .fallback = true };
+	struct bench *b = bench_new(&o);
+
+	bench_down(b, "east-b", true);
+	request(b, "INVITE", 1);
+	bench_forwarded(b, LB, MA);
+	bench_wait(b, 4020000);
+	cr_assert(b->n_sent == 1 && b->sent[0].member == bench_member(b, "east-c"));
+	b->opts.fallback = false;
+	bench_reload(b);
+	bench_wait(b, 3000000);
+	cr_expect(b->n_sent == 1);
 	bench_free(b);
 }
 

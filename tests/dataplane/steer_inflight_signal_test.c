@@ -59,6 +59,16 @@ static const struct trial trials[] = {
 		      "B 200 > c:200\n" },
 	  0,
 	  SIP_METHOD_INVITE },
+	{ { .name = "with nowhere to go it stays, and control hears of it all the same",
+	    .opts = { SIGNAL },
+	    .script = "active B > -\n"
+		      "trial 7 > -\n"
+		      "INVITE > A:INVITE.0\n"
+		      "down B > -\n"
+		      "+130 > -\n"
+		      "A 200 > c:200\n" },
+	  0,
+	  SIP_METHOD_INVITE },
 	{ { .name = "a method that does not fail over is tried too, without a copy",
 	    .opts = { SIGNAL },
 	    .script = "active B > -\n"
@@ -102,6 +112,19 @@ static const struct trial trials[] = {
 		      "A 487 > c:487\n"
 		      "ACK > A:ACK.0\n" },
 	  487,
+	  SIP_METHOD_INVITE },
+	{ { .name = "what else goes down meanwhile does not end it",
+	    .opts = { SIGNAL, .fallback = true },
+	    .script = "active B > -\n"
+		      "down A > -\n"
+		      "trial 7 > -\n"
+		      "INVITE > A:INVITE.0\n"
+		      "A 180 > c:180\n"
+		      "+10 > -\n"
+		      "down C > -\n"
+		      "+10 > -\n"
+		      "A 200 > c:200\n" },
+	  200,
 	  SIP_METHOD_INVITE },
 	{ { .name = "another method",
 	    .opts = { SIGNAL },
