@@ -190,7 +190,7 @@ Test(steer_inflight_limits, without_a_context_a_cancel_is_passed_on)
 Test(steer_inflight_limits, a_death_with_ten_thousand_open_requests_is_paced)
 {
 	enum { OPEN = 10000, MOVES = 16, TIMERS = 64 };
-	struct bench_opts o = { .store_size = 16 << 20, .n_records = 16384 };
+	struct bench_opts o = { .store_size = 10 << 20, .n_records = 16384 };
 	struct bench *b = bench_new(&o);
 	const uint64_t *moved = &b->counters.rescued[DP_RESCUE_DOWN][SIP_METHOD_REGISTER];
 	unsigned int ms;

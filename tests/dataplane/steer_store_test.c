@@ -95,7 +95,8 @@ Test(steer_store, contexts_run_out_and_come_back)
 			break;
 		cr_expect(x->n == 0 && x->best_status == 0);
 		x->n = 3;
-		cr_expect(steer_store_put(st, &x->best_copy, (const uint8_t *)"abc", 3));
+		if (n < 8)
+			cr_expect(steer_store_put(st, &x->best_copy, (const uint8_t *)"abc", 3));
 		cr_expect(steer_store_context_of(st, steer_store_flight(st, numbers[n])) == x);
 	}
 	cr_expect(n >= 8 && steer_store_use(st).contexts == n);
