@@ -208,24 +208,14 @@ static void moved(struct steer_ctx *c, struct steer_flight *f, const struct stee
 	use_branch(c->s, f, &way);
 }
 
-void steer_flight_sent(struct steer_ctx *c, const struct steer_hop *hop)
+/* A further send of the client. */
+static void sent_again(struct steer_ctx *c, const struct steer_hop *hop)
 {
 	struct steer_record *rec = c->t.record;
 	struct steer *s = c->s;
+	struct steer_flight *f = s->store ? steer_flight_of(s, rec) : NULL;
 	struct steer_context *x;
-	struct steer_flight *f;
 
-	if (!s->peers || rec->method != c->m->method || rec->member == STEER_NO_MEMBER)
-		return;
-	if (hop->pair->flags & DP_PAIR_CONCURRENT && rec->method == SIP_METHOD_REGISTER)
-		steer_copy_sent(c, hop);
-	if (rec->sends == 0) {
-		branch_begins(s, rec);
-		if (s->store && hop->pair->failover_methods >> rec->method & 1)
-			begin(c, hop);
-		return;
-	}
-	f = s->store ? steer_flight_of(s, rec) : NULL;
 	if (c->cause != DP_RESCUE_N) {
 		if (f)
 			moved(c, f, hop);
@@ -241,6 +231,24 @@ void steer_flight_sent(struct steer_ctx *c, const struct steer_hop *hop)
 	x = f ? steer_store_context_of(s->store, f) : NULL;
 	if (x)
 		steer_fork_sent(s, f, x);
+}
+
+void steer_flight_sent(struct steer_ctx *c, const struct steer_hop *hop)
+{
+	struct steer_record *rec = c->t.record;
+	struct steer *s = c->s;
+
+	if (!s->peers || rec->method != c->m->method || rec->member == STEER_NO_MEMBER)
+		return;
+	if (hop->pair->flags & DP_PAIR_CONCURRENT && rec->method == SIP_METHOD_REGISTER)
+		steer_copy_sent(c, hop);
+	if (rec->sends > 0) {
+		sent_again(c, hop);
+		return;
+	}
+	branch_begins(s, rec);
+	if (s->store && hop->pair->failover_methods >> rec->method & 1)
+		begin(c, hop);
 }
 
 /* Why a client's further send goes elsewhere, DP_RESCUE_N: it does not. */
