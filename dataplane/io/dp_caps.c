@@ -7,6 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "dataplane/io/dp_device.h"
+
 #define BIT(cap) (1ull << (cap))
 
 static const struct {
@@ -29,19 +31,14 @@ uint64_t dp_caps_effective(void)
 	return data[0].effective | (uint64_t)data[1].effective << 32;
 }
 
-static bool begins(const char *device, const char *driver)
-{
-	return strncmp(device, driver, strlen(driver)) == 0;
-}
-
 uint64_t dp_caps_for(const char *device)
 {
 	uint64_t need = BIT(CAP_NET_ADMIN); /* the exception netdev */
 
-	if (begins(device, "net_af_packet"))
+	if (dp_device_has(device, "net_af_packet"))
 		need |= BIT(CAP_NET_RAW);
 	/* A pinned UMEM, and the XDP program found again by its number. */
-	if (begins(device, "net_af_xdp"))
+	if (dp_device_has(device, "net_af_xdp"))
 		need |= BIT(CAP_NET_RAW) | BIT(CAP_IPC_LOCK) | BIT(CAP_SYS_ADMIN);
 	return need;
 }

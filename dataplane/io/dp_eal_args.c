@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/io/dp_device.h"
+
 #define CPU_TEXT_SIZE 1024
 
 bool dp_device_is_pci(const char *device)
@@ -20,6 +22,17 @@ bool dp_device_is_pci(const char *device)
 		colons += *s++ == ':';
 	return colons >= 1 && colons <= 2 && s[0] == '.' && s[1] >= '0' && s[1] <= '7'
 	       && (s[2] == '\0' || s[2] == ',');
+}
+
+bool dp_device_any_pci(const char *device)
+{
+	char part[DP_DEVICE_SIZE];
+
+	for (unsigned int i = 0; dp_device_part(device, i, part); i++) {
+		if (dp_device_is_pci(part))
+			return true;
+	}
+	return false;
 }
 
 uint32_t dp_free_huge_mb(const char *dir)
@@ -199,10 +212,12 @@ static int add_devices(struct dp_eal_args *a, const struct dp_boot *boot, bool p
 	if (!pci)
 		return add(a, f, "--no-pci") || add(a, f, "--iova-mode=va") ? -1 : 0;
 	for (unsigned int i = 0; i < boot->n_ports; i++) {
-		const char *device = boot->ports[i].device;
+		char part[DP_DEVICE_SIZE];
 
-		if (dp_device_is_pci(device) && (add(a, f, "-a") || add(a, f, "%s", device)))
-			return -1;
+		for (unsigned int k = 0; dp_device_part(boot->ports[i].device, k, part); k++) {
+			if (dp_device_is_pci(part) && (add(a, f, "-a") || add(a, f, "%s", part)))
+				return -1;
+		}
 	}
 	return 0;
 }
@@ -213,7 +228,7 @@ int dp_eal_args_build(struct dp_eal_args *a, const struct dp_boot *boot,
 	bool pci = false;
 
 	for (unsigned int i = 0; i < boot->n_ports; i++)
-		pci |= dp_device_is_pci(boot->ports[i].device);
+		pci |= dp_device_any_pci(boot->ports[i].device);
 	a->argc = 0;
 	a->used = 0;
 	if (add(a, f, "sipsteer-dataplane") || add(a, f, "--no-telemetry")

@@ -37,8 +37,11 @@ struct dp_eal_needs {
 int dp_eal_args_build(struct dp_eal_args *a, const struct dp_boot *boot,
 		      const struct dp_eal_needs *needs, struct dp_failure *f);
 
-/** Whether a device string names a PCI device ("0000:03:00.0", "03:00.0,arg=1"). */
+/** Whether a part of a device string names a PCI device ("0000:03:00.0", "03:00.0,arg=1"). */
 bool dp_device_is_pci(const char *device);
+
+/** Whether a device string or one of its members does. */
+bool dp_device_any_pci(const char *device);
 
 /** MiB of hugepages that are free, below a directory as /sys/kernel/mm/hugepages is. */
 uint32_t dp_free_huge_mb(const char *dir);

@@ -7,6 +7,7 @@
 #include <rte_dev.h>
 #include <rte_ethdev.h>
 
+#include "dataplane/io/dp_device.h"
 #include "dataplane/io/dp_eal.h"
 
 #define RING_DEFAULT 1024
@@ -20,20 +21,61 @@ static int fail(const struct dp_ethdev_params *p, const char *what, int err, str
 		       dp_eal_error(why, sizeof(why)));
 }
 
+/* The members of a bonded device have to be there before it. */
+static int probe_members(const struct dp_ethdev_params *p, struct dp_failure *f)
+{
+	char part[DP_DEVICE_SIZE], why[256];
+
+	for (unsigned int i = 1; dp_device_part(p->device, i, part); i++) {
+		int ret = rte_dev_probe(part);
+
+		if (ret != 0 && ret != -EEXIST)
+			return dp_fail(f,
+				       "%s: member \"%s\" of \"%s\" cannot be opened%s; check that "
+				       "it exists, and that nobody else uses it",
+				       p->what, part, p->device, dp_eal_error(why, sizeof(why)));
+	}
+	return 0;
+}
+
+static void remove_members(const char *device)
+{
+	char part[DP_DEVICE_SIZE], name[DP_DEVICE_SIZE];
+
+	for (unsigned int i = 1; dp_device_part(device, i, part); i++) {
+		struct rte_eth_dev_info info;
+		uint16_t id;
+
+		dp_device_name(part, name);
+		if (rte_eth_dev_get_port_by_name(name, &id) != 0
+		    || rte_eth_dev_info_get(id, &info) != 0)
+			continue;
+		rte_eth_dev_stop(id);
+		rte_eth_dev_close(id);
+		rte_dev_remove(info.device);
+	}
+}
+
 static int probe(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct dp_failure *f)
 {
 	struct rte_dev_iterator it;
 	uint16_t id;
-	char why[256];
-	int ret = rte_dev_probe(p->device);
+	char why[256], part[DP_DEVICE_SIZE];
+	int ret;
 
+	if (probe_members(p, f) != 0) {
+		remove_members(p->device);
+		return -1;
+	}
+	dp_device_part(p->device, 0, part);
+	ret = rte_dev_probe(part);
 	if (ret != 0 && ret != -EEXIST)
 		return dp_fail(
 			f,
 			"%s: device \"%s\" cannot be opened%s; check that it exists, that its "
 			"driver is installed, that nobody else uses it, and that this user may",
 			p->what, p->device, dp_eal_error(why, sizeof(why)));
-	RTE_ETH_FOREACH_MATCHING_DEV(id, p->device, &it)
+	RTE_ETH_FOREACH_MATCHING_DEV(id, part, &it)
 	{
 		d->id = id;
 		d->open = true;
@@ -114,8 +156,11 @@ static int queues(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct 
 int dp_ethdev_open(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct dp_failure *f)
 {
 	*d = (struct dp_ethdev){ 0 };
+	snprintf(d->device, sizeof(d->device), "%s", p->device);
 	if (probe(d, p, f) == 0 && configure(d, p, f) == 0 && queues(d, p, f) == 0)
 		return 0;
+	if (!d->open)
+		remove_members(d->device);
 	dp_ethdev_close(d);
 	return -1;
 }
@@ -140,5 +185,6 @@ void dp_ethdev_close(struct dp_ethdev *d)
 	rte_eth_dev_close(d->id);
 	if (dev)
 		rte_dev_remove(dev);
+	remove_members(d->device);
 	d->open = false;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/io/dp_device.h"
 #include "dataplane/io/dp_failure.h"
 
 struct rte_mempool;
@@ -25,7 +26,8 @@ struct dp_ethdev_params {
 
 struct dp_ethdev {
 	bool open;
-	uint16_t id; /* DPDK's port number */
+	char device[DP_DEVICE_SIZE]; /* its string */
+	uint16_t id;                 /* DPDK's port number */
 	uint16_t n_queues;
 	uint16_t rx_ring, tx_ring;
 	uint8_t mac[6];

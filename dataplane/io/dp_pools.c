@@ -56,7 +56,7 @@ uint32_t dp_pools_memory_mb(const struct dp_boot *b)
 static bool any_pci(const struct dp_boot *b)
 {
 	for (unsigned int i = 0; i < b->n_ports; i++) {
-		if (dp_device_is_pci(b->ports[i].device))
+		if (dp_device_any_pci(b->ports[i].device))
 			return true;
 	}
 	return false;

@@ -22,38 +22,28 @@
 #define VHOST_NET         "/dev/vhost-net"
 #define RETRY_US          50000
 
-/* The value of a device string's argument. @return whether it is there. */
-static bool device_argument(const char *device, const char *key, char *value, size_t size)
-{
-	size_t key_len = strlen(key);
-
-	for (const char *s = strchr(device, ','); s; s = strchr(s + 1, ',')) {
-		if (strncmp(s + 1, key, key_len) == 0 && s[1 + key_len] == '=') {
-			const char *v = s + 1 + key_len + 1;
-
-			snprintf(value, size, "%.*s", (int)strcspn(v, ","), v);
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool is_af_xdp(const struct dp_boot_port *b)
 {
-	return strncmp(b->device, "net_af_xdp", strlen("net_af_xdp")) == 0;
+	return dp_device_has(b->device, "net_af_xdp");
 }
 
-/* The kernel netdev that a device string takes its packets from. @return whether there is one. */
-static bool netdev_below(const struct dp_boot_port *b, char *iface, size_t size)
+/* The next kernel netdev, from part *i on, that a device or its members take their packets from. */
+static bool netdev_below(const struct dp_boot_port *b, unsigned int *i, char *iface, size_t size)
 {
-	return !dp_device_is_pci(b->device) && strncmp(b->device, "net_tap", 7) != 0
-	       && device_argument(b->device, "iface", iface, size);
+	char part[DP_DEVICE_SIZE];
+
+	while (dp_device_part(b->device, (*i)++, part)) {
+		if (dp_device_iface(part, iface, size))
+			return true;
+	}
+	return false;
 }
 
 /* What no waiting mends. */
 static int check(const struct dp_boot_port *b, struct dp_failure *f)
 {
 	char iface[64], caps[128];
+	unsigned int part = 0;
 
 	if (dp_caps_missing(dp_caps_effective(), dp_caps_for(b->device), caps, sizeof(caps)))
 		return dp_fail(
@@ -61,31 +51,37 @@ static int check(const struct dp_boot_port *b, struct dp_failure *f)
 			"port %s: device \"%s\" cannot be opened without %s; run this as root, or "
 			"give it these capabilities",
 			b->name, b->device, caps);
-	if (netdev_below(b, iface, sizeof(iface)) && dp_netdev_index(iface) == 0)
-		return dp_fail(
-			f,
-			"port %s: device \"%s\": there is no network interface %s; create it, or "
-			"correct `device:`",
-			b->name, b->device, iface);
+	while (netdev_below(b, &part, iface, sizeof(iface))) {
+		if (dp_netdev_index(iface) == 0)
+			return dp_fail(
+				f,
+				"port %s: device \"%s\": there is no network interface %s; create "
+				"it, or correct `device:`",
+				b->name, b->device, iface);
+	}
 	return 0;
 }
 
 static int claim(struct dp_port *p, struct dp_failure *f)
 {
 	char iface[64];
+	unsigned int part = 0;
 
-	if (!netdev_below(p->boot, iface, sizeof(iface)))
-		return 0;
-	p->claim = dp_netdev_claim(iface);
-	if (p->claim == -EADDRINUSE)
-		return dp_fail(
-			f,
-			"port %s: another data plane uses network interface %s; stop that one, "
-			"or choose another `device:`",
-			p->boot->name, iface);
-	if (p->claim < 0)
-		return dp_fail(f, "port %s: network interface %s cannot be claimed: %s",
-			       p->boot->name, iface, strerror(-p->claim));
+	while (p->n_claims < DP_DEVICE_PARTS
+	       && netdev_below(p->boot, &part, iface, sizeof(iface))) {
+		int fd = dp_netdev_claim(iface);
+
+		if (fd == -EADDRINUSE)
+			return dp_fail(
+				f,
+				"port %s: another data plane uses network interface %s; stop that "
+				"one, or choose another `device:`",
+				p->boot->name, iface);
+		if (fd < 0)
+			return dp_fail(f, "port %s: network interface %s cannot be claimed: %s",
+				       p->boot->name, iface, strerror(-fd));
+		p->claims[p->n_claims++] = fd;
+	}
 	return 0;
 }
 
@@ -163,13 +159,27 @@ static void warn_of_lost_queues(const struct dp_port *p)
 {
 	unsigned int all = dp_netdev_rx_queues(p->dev.netdev);
 
-	if (is_af_xdp(p->boot) && all > p->dev.n_queues)
+	if (p->dev.netdev[0] && is_af_xdp(p->boot) && all > p->dev.n_queues)
 		fprintf(stderr,
 			"port %s: %u of the %u receive queues of %s are taken, what comes on the "
 			"others is lost; set ethtool -L %s combined %u (or rx and tx), or raise "
 			"queue_count= and `workers:`\n",
 			p->boot->name, p->dev.n_queues, all, p->dev.netdev, p->dev.netdev,
 			p->dev.n_queues);
+}
+
+/* The netdevs that are bypassed. */
+static void prepare_netdevs(const struct dp_port *p)
+{
+	char iface[64];
+	unsigned int part = 0;
+
+	while (netdev_below(p->boot, &part, iface, sizeof(iface))) {
+		if (dp_netdev_disable_ipv6(iface) == 1)
+			fprintf(stderr, "port %s: IPv6 switched off on %s, which is bypassed\n",
+				p->boot->name, iface);
+		dp_netdev_set_up(iface);
+	}
 }
 
 static int open_device(struct dp_port *p, const struct dp_boot *boot, struct rte_mempool *pool,
@@ -189,13 +199,8 @@ static int open_device(struct dp_port *p, const struct dp_boot *boot, struct rte
 	snprintf(what, sizeof(what), "port %s", p->boot->name);
 	if (dp_ethdev_open(&p->dev, &params, f) != 0)
 		return -1;
-	if (p->dev.netdev[0]) {
-		if (dp_netdev_disable_ipv6(p->dev.netdev) == 1)
-			fprintf(stderr, "port %s: IPv6 switched off on %s, which is bypassed\n",
-				p->boot->name, p->dev.netdev);
-		dp_netdev_set_up(p->dev.netdev);
-		warn_of_lost_queues(p);
-	}
+	prepare_netdevs(p);
+	warn_of_lost_queues(p);
 	if (set_mtu(p, device_mtu(boot, p->device), pool, f) != 0
 	    || dp_ethdev_start(&p->dev, &params, f) != 0)
 		return -1;
@@ -332,8 +337,7 @@ int dp_port_open(struct dp_port *ports, const struct dp_boot *boot, unsigned int
 
 	*p = (struct dp_port){ .boot = &boot->ports[index],
 			       .device = dp_vlan_device(boot, index),
-			       .vlan = boot->ports[index].vlan,
-			       .claim = -1 };
+			       .vlan = boot->ports[index].vlan };
 	shares = p->device != index;
 	if (check(p->boot, f) != 0)
 		return -1;
@@ -355,9 +359,8 @@ void dp_port_close(struct dp_port *p)
 {
 	dp_ethdev_close(&p->exception);
 	dp_ethdev_close(&p->dev);
-	if (p->claim >= 0)
-		close(p->claim);
-	p->claim = -1;
+	while (p->n_claims)
+		close(p->claims[--p->n_claims]);
 	p->ifindex = 0;
 }
 

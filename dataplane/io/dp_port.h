@@ -10,6 +10,7 @@
 #pragma once
 
 #include "dataplane/dp_region.h"
+#include "dataplane/io/dp_device.h"
 #include "dataplane/io/dp_ethdev.h"
 #include "dataplane/io/dp_pools.h"
 
@@ -23,7 +24,8 @@ struct dp_port {
 	uint16_t vlan;          /* 802.1Q tag of all that it sends and takes; 0: none */
 	uint16_t frame_max;     /* longest frame that may be given to dev */
 	unsigned int ifindex;   /* of the exception netdev */
-	int claim;              /* on the netdev below dev, -1: none */
+	unsigned int n_claims;  /* on the netdevs below dev */
+	int claims[DP_DEVICE_PARTS];
 };
 
 /**

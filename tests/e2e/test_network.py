@@ -7,7 +7,7 @@ import struct
 from lab import wait_for
 from rack import APPLIANCE4, APPLIANCE6, ARM4, Rack
 from switch import Switch
-from test_dataplane import Alone, Wire, fold, udp4
+from test_dataplane import Alone, Wire, failure, fold, udp4
 
 CALLER4, CALLER6 = "203.0.113.10", "2001:db8:113::10"
 SERVER4, SERVER6 = "198.51.100.11", "2001:db8:100::11"
@@ -472,3 +472,40 @@ def link_local(ns, dev):
     for line in ns.ip("-6", "-o", "addr", "show", "dev", dev, "scope", "link").splitlines():
         return line.split()[3].split("/")[0]
     raise AssertionError("no link-local address")
+
+
+def bonded(lab, extra):
+    """A rack whose appliance has two cables to one switch, and a bonded device over both."""
+    rack = Rack(lab)
+    r = rack.router
+    lab.veth(r, "to-lb2", rack.appliance_ns, "wire1")
+    rack.appliance_ns.sysctl("net.ipv6.conf.wire1.disable_ipv6", 1)
+    r.ip("addr", "flush", "dev", "to-lb")
+    r.ip("link", "add", "lbs", "type", "bridge")
+    r.address("lbs", "192.0.2.1/24", "2001:db8:2::1/64")
+    for dev in ("to-lb", "to-lb2"):
+        r.ip("link", "set", dev, "master", "lbs")
+    r.ip("link", "set", "lbs", "up")
+    rack.tap.add(r, "to-lb2", rack.appliance_ns.exec("cat", "/sys/class/net/wire0/address").strip())
+    rack.tap.add(r, "to-lb2", rack.appliance_ns.exec("cat", "/sys/class/net/wire1/address").strip())
+    device = f"net_bonding0,mode=1,slave=net_af_packet0,slave=net_af_packet1{extra}"
+    device += ";net_af_packet0,iface=wire0;net_af_packet1,iface=wire1"
+    return rack, rack.config().replace("net_af_xdp0,iface=wire0", device)
+
+
+def test_a_bonded_device(lab):
+    rack, config = bonded(lab, ",primary=net_af_packet1")
+    dp = Alone(lab, rack, config)
+    assert dp.drive()[0] == "running", dp.process.output()
+    dp.ping()
+    phone, server = udp(rack.callers, CALLER4), udp(rack.servers["a"], SERVER4)
+    for size in (300, 500, 700, 800):
+        round_trip(phone, server, APPLIANCE4, CALLER4, size)
+
+    def sent(dev):
+        return int(rack.router.exec("cat", f"/sys/class/net/{dev}/statistics/rx_packets"))
+
+    assert sent("to-lb2") >= 8, "the primary member sends"
+    assert dp.stop() == 0
+    # Members that are not there are named.
+    assert "there is no network interface wire2" in failure(lab, rack, config.replace("wire1", "wire2"), "two")
