@@ -509,3 +509,22 @@ def test_a_bonded_device(lab):
     assert dp.stop() == 0
     # Members that are not there are named.
     assert "there is no network interface wire2" in failure(lab, rack, config.replace("wire1", "wire2"), "two")
+
+
+def test_checksums_are_verified_or_not_as_configured(lab):
+    """A datagram with a wrong UDP checksum, and one with a wrong IP checksum, under each setting; zero over IPv6 never passes."""
+    rack = Rack(lab)
+    wire = Wire(rack)
+    wrong = [udp4(CALLER4, APPLIANCE4, b"\r\n\r\n", checksum=0x1234), udp4(CALLER4, APPLIANCE4, b"\r\n\r\n", ip_checksum=0x1234)]
+    zero = ip6(CALLER6) + ip6(APPLIANCE6)
+    zero = struct.pack("!IHBB", 6 << 28, 12, 17, 64) + zero + struct.pack("!HHHH", 5060, 5060, 12, 0) + b"\r\n\r\n"
+    for setting, passed in (("auto", 0), ("always", 0), ("never", 2)):
+        dp = Alone(lab, rack, rack.config(top=f"verify-checksums: {setting}\n"), name=f"dp-{setting}")
+        dp.drive()
+        for packet in wrong:
+            wire.send(packet)
+        wire.send(zero, ethertype=0x86DD)
+        wait_for("the last of them", lambda: dp.stats().get("udp-checksum", 0) == (1 if passed else 2), timeout=5)
+        stats = dp.stats()
+        assert stats.get("keepalive", 0) == passed and stats.get("ip-checksum", 0) == (0 if passed else 1), (setting, stats)
+        assert dp.stop() == 0
