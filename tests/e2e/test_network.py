@@ -5,7 +5,7 @@ import socket
 import struct
 
 from lab import wait_for
-from rack import APPLIANCE4, APPLIANCE6, ARM4, Rack
+from rack import APPLIANCE4, APPLIANCE6, ARM4, Appliance, Rack
 from switch import Switch
 from test_dataplane import Alone, Wire, failure, fold, udp4
 
@@ -528,3 +528,16 @@ def test_checksums_are_verified_or_not_as_configured(lab):
         stats = dp.stats()
         assert stats.get("keepalive", 0) == passed and stats.get("ip-checksum", 0) == (0 if passed else 1), (setting, stats)
         assert dp.stop() == 0
+
+
+def test_a_duplicate_address_is_an_event(lab):
+    rack = Rack(lab)
+    appliance = Appliance(rack).start()
+    claim = b"\0\1\x08\0\6\4\0\1\2\0\0\0\0\x77" + socket.inet_aton(APPLIANCE4) + b"\0" * 6 + socket.inet_aton(APPLIANCE4)
+    Wire(rack).socket.send(b"\xff" * 6 + b"\2\0\0\0\0\x77\x08\x06" + claim)
+
+    def told():
+        return [e for e in appliance.ctl("event", "list") if e["cause"] == "duplicate-address"]
+
+    event = wait_for("the event", told, 10)[0]
+    assert APPLIANCE4 in event["evidence"] and "02:00:00:00:00:77" in event["evidence"] and "net0" in event["evidence"], event
