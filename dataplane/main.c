@@ -281,8 +281,18 @@ static int open_handover(struct app *a)
 	return 0;
 }
 
+static void find_wakes(struct app *a)
+{
+	bool all = true;
+
+	for (unsigned int i = 0; i < a->region->boot.n_ports; i++)
+		all = all && dp_wake_knows(a->region->boot.ports[i].device);
+	dp_wake_find(&a->shared.wake, all);
+}
+
 static int start_workers(struct app *a)
 {
+	find_wakes(a);
 	dp_pmtu_init(&a->shared.pmtu);
 	if (open_handover(a) != 0)
 		return -1;

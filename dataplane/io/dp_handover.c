@@ -2,11 +2,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* What others write about a worker, and what it says of itself. */
 struct box {
 	_Alignas(DP_CACHE_LINE) _Atomic uint32_t flags; /* senders: or, the worker: exchange */
 	_Alignas(DP_CACHE_LINE) _Atomic uint32_t load;  /* the worker: wo, others: ro; relaxed */
+	_Atomic bool asleep;                            /* the worker: wo, senders: ro */
+	int fd;                                         /* eventfd; constant */
 };
 
 struct dp_handover {
@@ -32,8 +36,17 @@ struct dp_handover *dp_handover_new(unsigned int n_workers, uint32_t size)
 		return NULL;
 	memset(h, 0, bytes);
 	h->n_workers = n_workers;
+	for (unsigned int i = 0; i < n_workers; i++)
+		h->boxes[i].fd = -1;
 	for (size_t i = 0; i < n; i++) {
 		if (i % (n_workers + 1) != 0 && dp_spsc_init(&h->rings[i], size) != 0) {
+			dp_handover_free(h, NULL);
+			return NULL;
+		}
+	}
+	for (unsigned int i = 0; i < n_workers; i++) {
+		h->boxes[i].fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		if (h->boxes[i].fd < 0) {
 			dp_handover_free(h, NULL);
 			return NULL;
 		}
@@ -52,6 +65,9 @@ void dp_handover_free(struct dp_handover *h, void (*drop)(void *packet))
 			drop(packet);
 		dp_spsc_fini(&h->rings[i]);
 	}
+	for (unsigned int i = 0; i < h->n_workers; i++)
+		if (h->boxes[i].fd >= 0)
+			close(h->boxes[i].fd);
 	free(h);
 }
 
@@ -86,11 +102,16 @@ static void send_to(struct dp_mail *m, unsigned int to)
 {
 	struct dp_outbox *o = &m->out[to];
 	uint32_t sent = dp_spsc_put(ring(m->h, m->worker, to), o->packets, o->n);
+	struct box *b = &m->h->boxes[to];
 
-	/* Release, with the taker's acquire: who sees the flag sees the ring filled. */
-	if (sent)
-		atomic_fetch_or_explicit(&m->h->boxes[to].flags, 1u << m->worker,
-					 memory_order_release);
+	/* Release, with the taker's acquire: who sees the flag sees the ring filled. Sequentially
+	 * consistent, as the three others in dp_mail_sleep(): either we see that it is asleep, or
+	 * it sees the flag. */
+	if (sent) {
+		atomic_fetch_or(&b->flags, 1u << m->worker);
+		if (atomic_load(&b->asleep))
+			eventfd_write(b->fd, 1);
+	}
 	for (uint32_t i = sent; i < o->n; i++)
 		m->full(m->arg, o->packets[i]);
 	o->n = 0;
@@ -142,4 +163,35 @@ unsigned int dp_mail_take(struct dp_mail *m, void **packets, unsigned int n)
 			return got;
 	}
 	return 0;
+}
+
+int dp_mail_fd(const struct dp_mail *m)
+{
+	return m->h ? m->h->boxes[m->worker].fd : -1;
+}
+
+bool dp_mail_sleep(struct dp_mail *m)
+{
+	struct box *b;
+
+	if (!m->h)
+		return true;
+	b = &m->h->boxes[m->worker];
+	atomic_store(&b->asleep, true);
+	if (!m->unread && atomic_load(&b->flags) == 0)
+		return true;
+	atomic_store(&b->asleep, false);
+	return false;
+}
+
+void dp_mail_wake(struct dp_mail *m)
+{
+	struct box *b;
+	eventfd_t n;
+
+	if (!m->h)
+		return;
+	b = &m->h->boxes[m->worker];
+	atomic_store(&b->asleep, false);
+	eventfd_read(b->fd, &n);
 }

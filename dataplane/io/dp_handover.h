@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "dataplane/io/dp_spsc.h"
 
 #define DP_HANDOVER_BURST 32 /* packets for one worker before they must be sent */
@@ -60,6 +62,15 @@ void dp_mail_put(struct dp_mail *m, unsigned int to, void *packet);
 /** Send what waits. Call at a burst's end, after what the burst's own packets became was sent, so
  * that what one call sent earlier leaves earlier. */
 void dp_mail_send(struct dp_mail *m);
+
+/** Descriptor that becomes readable when mail comes for a worker that sleeps; -1: there is none. */
+int dp_mail_fd(const struct dp_mail *m);
+
+/** About to sleep. @return false: there is mail, stay awake. */
+bool dp_mail_sleep(struct dp_mail *m);
+
+/** Awake again. */
+void dp_mail_wake(struct dp_mail *m);
 
 /** @return how many packets came from another worker, all from one; 0: there is no mail. */
 unsigned int dp_mail_take(struct dp_mail *m, void **packets, unsigned int n);

@@ -7,7 +7,7 @@
 void dp_rest_init(struct dp_rest *r, bool poll, uint32_t ring, uint32_t mbps)
 {
 	/* Half of the ring: the other half is for what comes while we wake up. */
-	uint64_t us = mbps ? (uint64_t)ring / 2 * FRAME_BITS / mbps : DP_REST_LEAST_US;
+	uint64_t us = mbps ? (uint64_t)ring / 2 * FRAME_BITS / mbps : DP_REST_MOST_US;
 
 	if (us < DP_REST_LEAST_US)
 		us = DP_REST_LEAST_US;
@@ -25,5 +25,6 @@ uint32_t dp_rest_next(struct dp_rest *r)
 	r->empty = DP_REST_SPINS;
 	us = r->sleep_us ? r->sleep_us * 2 : DP_REST_FIRST_US;
 	r->sleep_us = us < r->bound_us ? us : r->bound_us;
+	r->slept_us += r->sleep_us;
 	return r->sleep_us;
 }

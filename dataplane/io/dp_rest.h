@@ -7,16 +7,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DP_REST_SPINS    32  /* empty rounds before the first sleep */
-#define DP_REST_FIRST_US 5   /* that sleep; each further one is twice as long */
-#define DP_REST_LEAST_US 50  /* bounds of the bound */
-#define DP_REST_MOST_US  200 /* also bounds how stale a worker's ack can be */
+#define DP_REST_SPINS    32   /* empty rounds before the first sleep */
+#define DP_REST_FIRST_US 5    /* that sleep; each further one is twice as long */
+#define DP_REST_LEAST_US 20   /* bounds of the bound */
+#define DP_REST_MOST_US  50   /* what a lone packet may wait for */
+#define DP_REST_LONG_US  300  /* of sleep without a packet: from then on it may wait for one */
+#define DP_REST_WAIT_US  5000 /* the longest wait: bounds how stale a worker's ack can be */
 
 struct dp_rest {
 	uint32_t empty;    /* rounds without a packet since the last one with */
 	uint32_t sleep_us; /* the last sleep's length */
 	uint32_t bound_us;
-	bool poll; /* never sleep */
+	uint32_t slept_us; /* in all, since the last round with a packet or the last wait */
+	bool poll;         /* never sleep */
 };
 
 /**
@@ -30,6 +33,13 @@ static inline void dp_rest_busy(struct dp_rest *r)
 {
 	r->empty = 0;
 	r->sleep_us = 0;
+	r->slept_us = 0;
+}
+
+/** Whether it has slept for so long without a packet that it may wait for one. */
+static inline bool dp_rest_is_long(const struct dp_rest *r)
+{
+	return r->slept_us >= DP_REST_LONG_US;
 }
 
 /** A round brought none. @return microseconds to sleep; 0: go on polling. */

@@ -50,6 +50,7 @@ struct dp_worker {
 	uint64_t claim_us; /* when a claim was last told to control */
 	struct dp_own own; /* worker 0 announces our addresses */
 	struct dp_rest rest;
+	struct dp_wake wake;
 	struct dp_special *special;
 	struct dp_share share;
 	struct dp_packet packets[BURST];
@@ -177,6 +178,9 @@ struct dp_worker *dp_worker_new(struct dp_shared *shared, unsigned int index, st
 		w->verify = shared->region->boot.verify_checksums;
 		dp_share_init(&w->share, shared->handover, index, shared->region->boot.spread,
 			      w->count);
+		w->wake = shared->wake;
+		if (dp_mail_fd(&w->share.mail) >= 0)
+			dp_wake_add(&w->wake, dp_mail_fd(&w->share.mail));
 		find_sources(w);
 		find_rest(w);
 	}
@@ -571,12 +575,32 @@ static void begin_round(struct dp_worker *w)
 	tick(w);
 }
 
+/* Idle for long: until something comes, or it is time for a tick. */
+static void wait_for_packets(struct dp_worker *w)
+{
+	bool came = true;
+
+	if (dp_mail_sleep(&w->share.mail)) {
+		came = dp_wake_wait(&w->wake, DP_REST_WAIT_US);
+		dp_mail_wake(&w->share.mail);
+		w->count->sleeps++;
+	}
+	if (came)
+		dp_rest_busy(&w->rest);
+}
+
 static void take_rest(struct dp_worker *w)
 {
 	uint32_t us = dp_rest_next(&w->rest);
 
 	if (us == 0) {
 		rte_pause();
+		return;
+	}
+	/* Not while packets wait for a snapshot. After one that nothing came of, sleeps again: it
+	 * was for another worker, or comes a little later than its descriptor says. */
+	if (dp_rest_is_long(&w->rest) && w->wake.usable && dp_hold_count(w->tx.hold) == 0) {
+		wait_for_packets(w);
 		return;
 	}
 	w->count->sleeps++;

@@ -13,6 +13,7 @@
 #include "dataplane/io/dp_pmtu.h"
 #include "dataplane/io/dp_pools.h"
 #include "dataplane/io/dp_port.h"
+#include "dataplane/io/dp_wake.h"
 
 /** What all workers and the main thread look at. */
 struct dp_shared {
@@ -23,6 +24,7 @@ struct dp_shared {
 	struct dp_pools pools;
 	/* workers: lock-free for readers */
 	struct dp_pmtu pmtu;
+	struct dp_wake wake;          /* of all ports; each worker copies it */
 	struct dp_handover *handover; /* NULL: there is one worker */
 	struct dp_secret owner_key;   /* see steer_owner_of_call() */
 	/* workers: for queues that several of them send on */

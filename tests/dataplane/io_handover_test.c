@@ -3,6 +3,7 @@
 #include "dataplane/io/dp_handover.h"
 
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <string.h>
 
 #include "tests/leaks.h"
@@ -213,4 +214,43 @@ Test(handover, alone_there_is_no_mail)
 	dp_mail_init(&m, NULL, 0, full, NULL);
 	cr_expect(dp_mail_take(&m, got, 1) == 0);
 	dp_mail_send(&m);
+	cr_expect(dp_mail_sleep(&m) && dp_mail_fd(&m) == -1);
+	dp_mail_wake(&m);
+}
+
+/* ---- Sleeping ---- */
+
+static bool readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+Test(handover, who_sleeps_is_woken_by_mail)
+{
+	struct office o = open_office(64);
+	void *got[8];
+
+	staff(&o);
+	cr_assert(dp_mail_fd(&o.mail[0]) >= 0);
+	cr_expect(dp_mail_sleep(&o.mail[0]));
+	cr_expect(!readable(dp_mail_fd(&o.mail[0])));
+	dp_mail_put(&o.mail[1], 0, packet(1));
+	cr_expect(!readable(dp_mail_fd(&o.mail[0])), "not sent yet");
+	dp_mail_send(&o.mail[1]);
+	cr_expect(readable(dp_mail_fd(&o.mail[0])));
+	dp_mail_wake(&o.mail[0]);
+	cr_expect(!readable(dp_mail_fd(&o.mail[0])));
+	cr_expect(!dp_mail_sleep(&o.mail[0]), "there is mail");
+	cr_expect(dp_mail_take(&o.mail[0], got, 8) == 1);
+	/* Awake, it is left alone. */
+	dp_mail_put(&o.mail[1], 0, packet(2));
+	dp_mail_send(&o.mail[1]);
+	cr_expect(!readable(dp_mail_fd(&o.mail[0])));
+	/* What could not be read at once is mail too. */
+	cr_expect(dp_mail_take(&o.mail[0], got, 1) == 1);
+	cr_expect(!dp_mail_sleep(&o.mail[0]));
+	cr_expect(dp_mail_take(&o.mail[0], got, 1) == 0 && dp_mail_sleep(&o.mail[0]));
+	dp_handover_free(o.h, drop);
 }

@@ -221,13 +221,16 @@ Test(rest, spins_then_sleeps_in_growing_steps_up_to_its_bound)
 	for (int i = 0; i < DP_REST_SPINS; i++)
 		cr_assert_eq(dp_rest_next(&r), 0, "round %d", i);
 	cr_expect_eq(dp_rest_next(&r), DP_REST_FIRST_US);
+	cr_expect(!dp_rest_is_long(&r));
 	for (int i = 0; i < 20; i++) {
 		us = dp_rest_next(&r);
 		cr_assert_geq(us, before);
 		before = us;
 	}
-	cr_expect_eq(before, 200);
+	cr_expect_eq(before, DP_REST_MOST_US);
+	cr_expect(dp_rest_is_long(&r), "it has slept for 20 times its bound, or nearly");
 	dp_rest_busy(&r);
+	cr_expect(!dp_rest_is_long(&r));
 	cr_expect_eq(dp_rest_next(&r), 0, "a packet: from the start");
 }
 
@@ -237,11 +240,12 @@ Test(rest, bound_follows_ring_and_speed)
 	static const struct {
 		uint32_t ring, mbps, us;
 	} rows[] = {
-		{ 1024, 10000, 108 },
-		{ 512, 10000, 54 },
-		{ 4096, 100000, DP_REST_LEAST_US },
+		{ 1024, 10000, DP_REST_MOST_US },
+		{ 256, 10000, 27 },
+		{ 4096, 100000, 43 },
+		{ 64, 100000, DP_REST_LEAST_US },
 		{ 2048, 1000, DP_REST_MOST_US },
-		{ 1024, 0, DP_REST_LEAST_US },
+		{ 1024, 0, DP_REST_MOST_US },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
