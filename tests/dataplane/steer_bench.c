@@ -485,6 +485,7 @@ enum steer_action bench_bytes(struct bench *b, const char *src, const char *dst,
 		.src = bench_endpoint(src),
 		.dst = bench_endpoint(dst),
 		.spread = b->opts.spread,
+		.local = b->opts.local,
 	};
 
 	cr_assert(len < sizeof(b->in));

@@ -52,6 +52,7 @@ struct bench_opts {
 	uint32_t n_challenges;
 	unsigned int n_workers; /* 0: one; else the bench is `worker` of them */
 	unsigned int worker;
+	bool local;            /* what is sent comes from this machine itself */
 	uint8_t spread;        /* enum steer_spread of what is sent */
 	const char *emergency; /* one configured number */
 	const char *own_name;  /* host name of the service */

@@ -105,3 +105,16 @@ Test(steer_guard, requests_are_limited_per_source_and_responses_are_not)
 	bench_forwarded(b, LB, MA);
 	bench_free(b);
 }
+
+Test(steer_guard, this_machine_itself_is_let_in_and_answered)
+{
+	struct bench_opts o = { .deny = "203.0.113.1", .requests_per_s = 1, .answers_per_s = 1 };
+	struct bench *b = bench_new(&o);
+
+	b->opts.local = true;
+	for (int i = 0; i < 5; i++) {
+		bench_send(b, A, LB, "OPTIONS sip:192.0.2.10 SIP/2.0");
+		bench_answered(b, 200);
+	}
+	bench_free(b);
+}

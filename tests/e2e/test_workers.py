@@ -32,10 +32,10 @@ def workers(appliance):
     return appliance.ctl("stats", "show")["workers"]
 
 
-def finish(load, calls):
-    assert load.wait() == 0, load.errors()
+def finish(load, calls, appliance):
+    status = load.wait()
     created, ok, failed, _ = load.figures()
-    assert (created, ok, failed) == (calls, calls, 0), (created, ok, failed, load.errors()[-2000:])
+    assert (status, created, ok, failed) == (0, calls, calls, 0), (created, ok, failed, load.errors()[-500:], workers(appliance))
 
 
 def lost(seen):
@@ -51,7 +51,7 @@ def even(counts, share, calls):
 def test_a_trunk_is_spread_evenly_over_workers_without_queues(lab):
     calls = 800
     rack, _, appliance, tap = up(lab, "workers: 4\nspread: always\n")  # AF_XDP on a veth has one queue
-    finish(Load(rack, calls, 200, hold_ms=200), calls)  # from one port
+    finish(Load(rack, calls, 200, hold_ms=200), calls, appliance)  # from one port
     seen = workers(appliance)
     assert [w["packets"] > 0 for w in seen] == [True, False, False, False]
     # INVITE, ACK and BYE of a call are one worker's; each call is two transactions, recorded once.
@@ -74,7 +74,7 @@ def test_the_primary_dies_under_a_spread_trunk(lab):
     time.sleep(1)
     servers["a"].start()
     appliance.wait_active("east-a", 15)
-    finish(load, calls)
+    finish(load, calls, appliance)
     seen = workers(appliance)
     # Retransmissions and what follows them found their record: none was made twice.
     assert sum(w["records_made"] for w in seen) == 2 * calls, seen
@@ -86,7 +86,7 @@ def test_thousands_of_phones_are_spread_by_the_device_alone(lab):
     calls = 2000
     rack, _, appliance, tap = up(lab, "workers: 2\n", "net_af_packet0,iface=wire0,qpairs=2")
     # A socket, and so a port, for each call.
-    finish(Load(rack, calls, 200, hold_ms=100, extra=("-t", "un", "-max_socket", "2000")), calls)
+    finish(Load(rack, calls, 200, hold_ms=100, extra=("-t", "un", "-max_socket", "2000")), calls, appliance)
     seen = workers(appliance)
     assert all(w["packets"] > 0 for w in seen), seen
     assert sum(w["handed_requests"] for w in seen) == 0, seen

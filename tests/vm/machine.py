@@ -15,7 +15,7 @@ import image  # noqa: E402
 from lab import LabError, wait_for  # noqa: E402
 from rack import BUILD, Appliance, Rack  # noqa: E402
 
-BOOT_S = 120  # an idle machine takes 15 to 30
+BOOT_S = 200  # an idle machine takes 15 to 30
 
 
 class VmRack(Rack):
@@ -94,6 +94,7 @@ class VmAppliance(Appliance):
 
     def __init__(self, rack, config):
         super().__init__(rack, config)
+        self.machine = None
         self.machine = Machine(rack, {"/etc/sipsteer/sipsteer.yaml": config})
 
     def start(self):
@@ -103,6 +104,8 @@ class VmAppliance(Appliance):
         return self
 
     def ctl_raw(self, *args, check=True):
+        if not self.machine:
+            raise LabError("there is no machine")
         return self.machine.sh(" ".join(["sipsteerctl", *args]), check)
 
     def close(self):
