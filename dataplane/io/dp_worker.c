@@ -581,7 +581,9 @@ static void wait_for_packets(struct dp_worker *w)
 	bool came = true;
 
 	if (dp_mail_sleep(&w->share.mail)) {
-		came = dp_wake_wait(&w->wake, DP_REST_WAIT_US);
+		/* With requests in flight their timers have their pace. */
+		came = dp_wake_wait(&w->wake,
+				    w->count->records_in_use ? STEER_US : DP_REST_WAIT_US);
 		dp_mail_wake(&w->share.mail);
 		w->count->sleeps++;
 	}
