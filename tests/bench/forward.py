@@ -110,8 +110,10 @@ class Sipsteer:
         return got
 
     def close(self):
+        pid = self.pid()
         self.ctl("shutdown", check=False)
         self.control.wait(20)
+        wait_for("the data plane to end", lambda: not os.path.exists(f"/proc/{pid}"), 20)
 
 
 class Testpmd:

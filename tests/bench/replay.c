@@ -106,7 +106,8 @@ static void put_digits(char *out, uint64_t v)
 		x = (x | x << 16) & 0x0000ffff0000ffffull;
 		x = (x | x << 8) & 0x00ff00ff00ff00ffull;
 		x = (x >> 4 | x << 8) & 0x0f0f0f0f0f0f0f0full;
-		x += 0x3030303030303030ull + ((x + 0x0606060606060606ull) >> 4 & 0x0101010101010101ull) * 39;
+		x += 0x3030303030303030ull
+		     + ((x + 0x0606060606060606ull) >> 4 & 0x0101010101010101ull) * 39;
 		memcpy(out + 8 * half, &x, 8);
 	}
 }

@@ -5,10 +5,14 @@
  *
  *	REPLAY_PLAN=FILE      patch what is received, by this plan (replay.h)
  *	REPLAY_SAMPLE=FILE    write what leaves to this pcap file, at the program's end
+ *	REPLAY_SKIP=N         but not the first N frames (default 0)
  *	REPLAY_STRIDE=N       one frame out of N of it (default 1)
  *	REPLAY_SAMPLES=N      at most so many (default 4096)
+ *	REPLAY_FRAMES=N       frames of the file that is replayed, when there is no plan
  *
- * With neither there are no callbacks. The number that a frame has in the file travels with its
+ * With neither there are no callbacks. Loaded into a program without DPDK (one that starts such a
+ * program) it does nothing: it refers to DPDK's functions only, which are looked up when called.
+ * The number that a frame has in the file travels with its
  * mbuf; the file is replayed in order, from one queue.
  */
 #include <dlfcn.h>
@@ -34,11 +38,12 @@ static struct {
 	const char *sample_file;
 	struct sample *sample;
 	uint32_t n_samples, max_samples;
-	uint32_t stride, skip;
+	uint32_t stride, wait;
 	uint32_t next, n_file;
 	size_t field; /* offset of the number in the mbuf */
 } state;
 
+/* Number in the file, plus 1; 0: not from there (control's own packets leave here, too). */
 static uint32_t *number_of(struct rte_mbuf *m)
 {
 	return RTE_MBUF_DYNFIELD(m, state.field, uint32_t *);
@@ -59,22 +64,24 @@ static uint16_t on_rx(uint16_t port, uint16_t queue, struct rte_mbuf **m, uint16
 		uint32_t number = state.next;
 
 		state.next = number + 1 == state.n_file ? 0 : number + 1;
-		*number_of(m[i]) = number;
+		*number_of(m[i]) = number + 1;
 		if (!state.replay
-		    || replay_in(state.replay, number, rte_pktmbuf_mtod(m[i], uint8_t *)))
+		    || replay_in(state.replay, number, rte_pktmbuf_mtod(m[i], uint8_t *))) {
 			m[kept++] = m[i];
-		else
-			rte_pktmbuf_free(m[i]);
+			continue;
+		}
+		*number_of(m[i]) = 0;
+		rte_pktmbuf_free_bulk(&m[i], 1);
 	}
 	return kept;
 }
 
-static void take_sample(struct rte_mbuf *m)
+static void take_sample(struct rte_mbuf *m, uint32_t number)
 {
 	struct sample *s = &state.sample[state.n_samples];
 
 	s->len = m->data_len < SNAP_LEN ? m->data_len : SNAP_LEN;
-	s->number = *number_of(m);
+	s->number = number;
 	memcpy(s->bytes, rte_pktmbuf_mtod(m, void *), s->len);
 	state.n_samples++;
 }
@@ -85,12 +92,17 @@ static uint16_t on_tx(uint16_t port, uint16_t queue, struct rte_mbuf **m, uint16
 	(void)queue;
 	(void)arg;
 	for (uint16_t i = 0; i < n; i++) {
+		uint32_t number = *number_of(m[i]);
+
+		if (number-- == 0)
+			continue;
+		*number_of(m[i]) = 0;
 		if (state.replay)
-			replay_out(state.replay, *number_of(m[i]),
-				   rte_pktmbuf_mtod(m[i], const uint8_t *), m[i]->data_len);
-		if (state.n_samples < state.max_samples && ++state.skip >= state.stride) {
-			state.skip = 0;
-			take_sample(m[i]);
+			replay_out(state.replay, number, rte_pktmbuf_mtod(m[i], const uint8_t *),
+				   m[i]->data_len);
+		if (state.n_samples < state.max_samples && state.wait-- == 0) {
+			state.wait = state.stride - 1;
+			take_sample(m[i], number);
 		}
 	}
 	return n;
@@ -105,9 +117,9 @@ static uint32_t number(const char *name, uint32_t otherwise)
 
 static bool set_up(void)
 {
-	static const struct rte_mbuf_dynfield field = {
-		.name = "sipsteer_bench_number", .size = sizeof(uint32_t), .align = sizeof(uint32_t)
-	};
+	static const struct rte_mbuf_dynfield field = { .name = "sipsteer_bench_number",
+							.size = sizeof(uint32_t),
+							.align = sizeof(uint32_t) };
 	const char *plan = getenv("REPLAY_PLAN");
 	int field_at;
 
@@ -116,6 +128,7 @@ static bool set_up(void)
 		return false;
 	field_at = rte_mbuf_dynfield_register(&field);
 	state.field = (size_t)field_at;
+	state.wait = number("REPLAY_SKIP", 0);
 	state.stride = number("REPLAY_STRIDE", 1);
 	state.n_file = number("REPLAY_FRAMES", UINT32_MAX);
 	if (state.sample_file) {
@@ -155,7 +168,7 @@ int rte_eth_dev_start(uint16_t port)
 __attribute__((destructor)) static void finish(void)
 {
 	const uint32_t head[6] = { 0xa1b2c3d4, 4 << 16 | 2, 0, 0, SNAP_LEN, 1 };
-	FILE *f = state.sample_file ? fopen(state.sample_file, "wbe") : NULL;
+	FILE *f = state.n_samples ? fopen(state.sample_file, "wbe") : NULL;
 
 	if (!f)
 		return;

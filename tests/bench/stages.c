@@ -4,8 +4,8 @@
  *	stages CONFIG PCAP PLAN ROUNDS RECORDS
  *
  * Goes through the file ROUNDS times, in bursts, and prints a line for each stage: its name and
- * nanoseconds per message; then "messages N", and "drops N". Under callgrind, the inclusive costs of
- * the stage_*() functions tell the instructions.
+ * nanoseconds per message; then "messages N", and "drops N". Under callgrind, the inclusive costs
+ *of the stage_*() functions tell the instructions.
  *
  * stage_decide() parses once more, so its own share is less by that of stage_parse(); and
  * stage_rewrite() does both editing and checksums, stage_edit() the same without checksums.
@@ -22,7 +22,8 @@
 #define NOTING __attribute__((noinline)) /* a name of its own in profiles */
 
 enum { CLASSIFY, PARSE, DECIDE, EDIT, REWRITE, N_STAGES };
-static const char *const stage_name[N_STAGES] = { "classify", "parse", "decide", "edit", "rewrite" };
+static const char *const stage_name[N_STAGES] = { "classify", "parse", "decide", "edit",
+						  "rewrite" };
 
 struct slot {
 	uint32_t number; /* in the file */
@@ -69,7 +70,8 @@ static NOTING void stage_parse(struct bench *b)
 	for (unsigned int i = 0; i < b->n; i++) {
 		const struct slot *s = &b->slot[i];
 
-		sip_msg_parse(&b->msg, s->buf + s->off + s->packet.payload_off, s->packet.payload_len);
+		sip_msg_parse(&b->msg, s->buf + s->off + s->packet.payload_off,
+			      s->packet.payload_len);
 	}
 }
 
@@ -90,7 +92,9 @@ static NOTING void stage_decide(struct bench *b, const struct slot *s)
 
 static void rewrite(struct bench *b, struct slot *s, uint8_t *buf, bool offload, struct dp_frame *f)
 {
-	struct dp_headers h = { .from = b->verdict.from->at, .to = b->verdict.to, .offload = offload };
+	struct dp_headers h = { .from = b->verdict.from->at,
+				.to = b->verdict.to,
+				.offload = offload };
 	struct dp_payload pl;
 
 	*f = (struct dp_frame){ buf, WORLD_ROOM, s->off, s->len };
@@ -192,7 +196,8 @@ static void show(const struct bench *b)
 	for (int i = 0; i < N_STAGES; i++) {
 		double each = (double)b->ns[i] / (double)b->messages;
 
-		printf("%s %.1f\n", stage_name[i], i >= DECIDE ? each - clock : each - clock / BURST);
+		printf("%s %.1f\n", stage_name[i],
+		       i >= DECIDE ? each - clock : each - clock / BURST);
 	}
 	printf("messages %llu\ndrops %llu\n", (unsigned long long)b->messages,
 	       (unsigned long long)b->drops);

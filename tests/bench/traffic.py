@@ -78,7 +78,7 @@ class Phone:
 
     def __init__(self, n):
         self.user = f"{NAMES[n % len(NAMES)]}{n:05d}"
-        self.source = (f"203.0.113.{1 + n % 250}", 5060 if n % 4 else 1024 + n % 60000)
+        self.source = (f"203.0.113.{1 + n % 250}", 5060 if n % 4 else 10000 + n % 50000)
         self.nat = n % 4 == 0
         host = f"192.168.{n // 250 % 250}.{1 + n % 250}" if self.nat else self.source[0]
         self.host = f"{host}:{5060 if self.nat else self.source[1]}"
