@@ -42,10 +42,10 @@ def process_us(pid):
     return sum(thread_ns(pid, int(t)) for t in os.listdir(f"/proc/{pid}/task")) / 1000
 
 
-def config(lab, pairs=1, device="", extra=""):
+def config(directory, pairs=1, device="", extra=""):
     """A configuration: one port, one service, pairs of two members each."""
-    lines = [f"control-socket: {lab.dir}/control.sock", f"state-file: {lab.dir}/state.json",
-             f"key-file: {lab.dir}/keys", "instance: bench", "workers: 1", f'worker-cpus: "{WORKER_CPU}"', "idle: poll",
+    lines = [f"control-socket: {directory}/control.sock", f"state-file: {directory}/state.json",
+             f"key-file: {directory}/keys", "instance: bench", "workers: 1", f'worker-cpus: "{WORKER_CPU}"', "idle: poll",
              extra, "ports:", "  - name: net0", f'    device: "{device}"',
              f"    addresses: [ {traffic.LISTENER}/24 ]",
              f"    routes: [ {{ to: 0.0.0.0/0, via: {traffic.GATEWAY} }} ]",

@@ -43,7 +43,7 @@ class Kind:
 
     def config(self, lab, verify):
         extra = VERIFY.format(verify) + (RECORDS if self.transactions else "transaction-records: 1024\n")
-        return forward.config(lab, PAIRS, DEVICE.format(self.pcap), extra)
+        return forward.config(lab.dir, PAIRS, DEVICE.format(self.pcap), extra)
 
 
 def run_sipsteer(kind, verify="never", env=None, messages=0):
