@@ -167,11 +167,14 @@ struct dp_source {
 	uint16_t reserved;
 };
 
-#define DP_MAX_KEYS 8
+#define DP_MAX_KEYS     8
+#define DP_DIGEST_WORDS 16
 
 /** Secret keys shared by all instances; [0] signs, all verify. */
 struct dp_secret {
 	uint8_t b[16];
+	/* Made of b by steer_secret_spread(), for steer_digest(). */
+	uint64_t digest[DP_DIGEST_WORDS + 1];
 };
 
 struct dp_cfg {

@@ -15,6 +15,7 @@
 
 #include "control/snapshot/ctl_block.h"
 #include "control/snapshot/ctl_build_lookup.h"
+#include "dataplane/steer/steer_mac.h"
 
 struct builder {
 	struct ctl_block block;
@@ -384,5 +385,7 @@ struct dp_cfg *ctl_build_cfg(const struct ctl_model *m, const struct ctl_numbers
 	c->n_secrets = secrets->n;
 	memcpy(c->punt_per_s, m->punt_per_s, sizeof(c->punt_per_s));
 	memcpy(c->secrets, secrets->key, sizeof(c->secrets));
+	for (uint32_t i = 0; i < c->n_secrets; i++)
+		steer_secret_spread(&c->secrets[i]);
 	return ctl_block_take(&b.block);
 }

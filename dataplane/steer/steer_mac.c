@@ -1,9 +1,6 @@
 /*
- * SipHash (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012), streamed over parts
- * that lie anywhere in memory. Owns nothing; pure.
- *
- * Bytes are taken in words of eight. A part that begins inside a word is shifted into place on the
- * way, so that parts are neither copied nor padded. No byte outside a part is read.
+ * SipHash (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012) of words and of bytes,
+ * and the universal hash before it. Owns nothing; pure. No byte outside a part is read.
  */
 #include "dataplane/steer/steer_mac.h"
 
@@ -13,9 +10,6 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "SipHash reads little-
 
 struct hasher {
 	uint64_t v0, v1, v2, v3;
-	uint64_t carry;    /* the bytes that wait for their word to be full, the first one lowest */
-	unsigned int bits; /* how many bits of it: 0, 8 .. 56 */
-	uint64_t len;      /* bytes taken in so far */
 };
 
 /* Key of steer_hash(): first 16 digits of pi and of e, hexadecimal fractions. */
@@ -72,25 +66,6 @@ static inline void hash_start(struct hasher *h, uint64_t k0, uint64_t k1)
 	h->v1 = k1 ^ 0x646f72616e646f6dull;
 	h->v2 = k0 ^ 0x6c7967656e657261ull;
 	h->v3 = k1 ^ 0x7465646279746573ull;
-	h->carry = 0;
-	h->bits = 0;
-	h->len = 0;
-}
-
-/* Take in the n low bytes of w, n <= 7; the others are zero. */
-static inline void hash_few(struct hasher *h, uint64_t w, unsigned int n, unsigned int c_rounds)
-{
-	unsigned int bits = h->bits + 8 * n;
-
-	h->len += n;
-	h->carry |= w << h->bits;
-	if (bits >= 64) {
-		hash_word(h, h->carry, c_rounds);
-		/* n <= 7, so h->bits is not 0 here and the shift is less than 64. */
-		h->carry = w >> (64 - h->bits);
-		bits -= 64;
-	}
-	h->bits = bits;
 }
 
 /* The n bytes at p, n <= 7, as a word. */
@@ -103,64 +78,18 @@ static inline uint64_t few_bytes(const uint8_t *p, size_t n)
 	return p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
 }
 
-static inline void hash_bytes(struct hasher *h, const uint8_t *p, size_t len, unsigned int c_rounds)
+/* All of SipHash-c-d over len bytes. */
+static inline uint64_t hash_bytes(struct hasher *h, const uint8_t *p, size_t len,
+				  unsigned int c_rounds, unsigned int d_rounds)
 {
-	size_t words = len / 8;
-	unsigned int rest = len % 8;
-	unsigned int bits = h->bits;
-	const uint8_t *end;
-	uint64_t tail;
+	const uint8_t *end = p + len / 8 * 8;
 
-	if (words == 0) {
-		hash_few(h, few_bytes(p, rest), rest, c_rounds);
-		return;
-	}
-	end = p + 8 * words;
-	/* The last eight bytes, without those that belong to the last whole word. */
-	tail = rest > 0 ? load64(p + len - 8) >> (64 - 8 * rest) : 0;
-	h->len += 8 * words;
-	if (bits == 0) {
-		for (; p < end; p += 8)
-			hash_word(h, load64(p), c_rounds);
-	} else {
-		for (; p < end; p += 8) {
-			uint64_t w = load64(p);
-
-			hash_word(h, h->carry | w << bits, c_rounds);
-			h->carry = w >> (64 - bits);
-		}
-	}
-	hash_few(h, tail, rest, c_rounds);
-}
-
-static inline uint64_t hash_finish(struct hasher *h, unsigned int c_rounds, unsigned int d_rounds)
-{
-	hash_word(h, h->carry | h->len << 56, c_rounds);
+	for (; p < end; p += 8)
+		hash_word(h, load64(p), c_rounds);
+	hash_word(h, few_bytes(p, len % 8) | (uint64_t)len << 56, c_rounds);
 	h->v2 ^= 0xff;
 	hash_rounds(h, d_rounds);
 	return h->v0 ^ h->v1 ^ h->v2 ^ h->v3;
-}
-
-uint64_t steer_mac(const struct dp_secret *key, enum steer_domain domain,
-		   const struct steer_part *parts, size_t n)
-{
-	struct hasher h;
-
-	hash_start(&h, load64(key->b), load64(key->b + 8));
-	hash_few(&h, (uint8_t)domain, 1, 2);
-	for (size_t i = 0; i < n; i++) {
-		uint64_t len = parts[i].len;
-
-		/* Two bytes, or ff ff and eight: neither begins another. */
-		if (len < 0xffff) {
-			hash_few(&h, len, 2, 2);
-		} else {
-			hash_few(&h, 0xffff, 2, 2);
-			hash_bytes(&h, (const uint8_t *)&len, sizeof(len), 2);
-		}
-		hash_bytes(&h, parts[i].p, parts[i].len, 2);
-	}
-	return hash_finish(&h, 2, 4);
 }
 
 uint64_t steer_siphash(const struct dp_secret *key, const void *p, size_t len)
@@ -168,8 +97,22 @@ uint64_t steer_siphash(const struct dp_secret *key, const void *p, size_t len)
 	struct hasher h;
 
 	hash_start(&h, load64(key->b), load64(key->b + 8));
-	hash_bytes(&h, p, len, 2);
-	return hash_finish(&h, 2, 4);
+	return hash_bytes(&h, p, len, 2, 4);
+}
+
+uint64_t steer_seal(const struct dp_secret *key, enum steer_domain domain, const uint64_t *words,
+		    size_t n)
+{
+	struct hasher h;
+
+	hash_start(&h, load64(key->b), load64(key->b + 8));
+	for (size_t i = 0; i < n; i++)
+		hash_word(&h, words[i], 2);
+	/* As if the domain were a last byte. */
+	hash_word(&h, (uint64_t)domain | (uint64_t)(8 * n + 1) << 56, 2);
+	h.v2 ^= 0xff;
+	hash_rounds(&h, 4);
+	return h.v0 ^ h.v1 ^ h.v2 ^ h.v3;
 }
 
 uint64_t steer_hash(const void *p, size_t len)
@@ -177,6 +120,86 @@ uint64_t steer_hash(const void *p, size_t len)
 	struct hasher h;
 
 	hash_start(&h, HASH_K0, HASH_K1);
-	hash_bytes(&h, p, len, 1);
-	return hash_finish(&h, 1, 3);
+	return hash_bytes(&h, p, len, 1, 3);
+}
+
+/* ---- The universal hash ---- */
+
+void steer_secret_spread(struct dp_secret *key)
+{
+	for (uint64_t i = 0; i <= DP_DIGEST_WORDS; i++)
+		key->digest[i] = steer_seal(key, STEER_DOMAIN_SPREAD, &i, 1);
+}
+
+__extension__ typedef unsigned __int128 uint128;
+
+/* The sum of products so far, and the place in the key. */
+struct digest {
+	const uint64_t *key, *at;
+	uint128 sum;
+};
+
+static inline uint64_t fold(const struct digest *d)
+{
+	return (uint64_t)d->sum + (uint64_t)(d->sum >> 64) * (d->key[DP_DIGEST_WORDS] | 1);
+}
+
+static inline void digest_block(struct digest *d, uint64_t a, uint64_t b)
+{
+	d->sum += (uint128)(a + d->at[0]) * (b + d->at[1]);
+	d->at += 2;
+}
+
+/* Blocks of 16 bytes; the last one overlaps the one before, or is of few bytes: the length, which
+ * is digested too, tells these forms apart. */
+static inline void digest_part(struct digest *d, const uint8_t *p, size_t len)
+{
+	for (; len > 16; p += 16, len -= 16) {
+		digest_block(d, load64(p), load64(p + 8));
+		/* The key's words are spent: what there is becomes one of the words to come. */
+		if (d->at == d->key + DP_DIGEST_WORDS - 2) {
+			uint64_t so_far = fold(d);
+
+			d->at = d->key;
+			d->sum = 0;
+			digest_block(d, so_far, 0);
+		}
+	}
+	if (len >= 8)
+		digest_block(d, load64(p), load64(p + len - 8));
+	else if (len > 0)
+		digest_block(d, few_bytes(p, len), 0);
+	if (d->at >= d->key + DP_DIGEST_WORDS - 2) {
+		uint64_t so_far = fold(d);
+
+		d->at = d->key;
+		d->sum = 0;
+		digest_block(d, so_far, 1);
+	}
+}
+
+/* Inlined, so that a small n is a constant. */
+static inline __attribute__((always_inline)) uint64_t
+digest_of(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
+	  const struct steer_part *parts, size_t n)
+{
+	struct digest d = { .key = key->digest, .at = key->digest };
+	uint64_t lens = 0;
+
+	for (size_t i = 0; i < n; i++)
+		lens = lens << 16 | (uint16_t)parts[i].len;
+	digest_block(&d, (uint64_t)extra << 32 | n << 8 | domain, lens);
+	for (size_t i = 0; i < n; i++)
+		digest_part(&d, parts[i].p, parts[i].len);
+	return fold(&d);
+}
+
+uint64_t steer_digest(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
+		      const struct steer_part *parts, size_t n)
+{
+	switch (n) {
+	case 1: return digest_of(key, domain, extra, parts, 1);
+	case 2: return digest_of(key, domain, extra, parts, 2);
+	default: return digest_of(key, domain, extra, parts, n);
+	}
 }

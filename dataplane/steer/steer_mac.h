@@ -2,8 +2,12 @@
  * Keyed functions: what makes branches, cookies and flow tokens unforgeable, and the same on every
  * instance.
  *
- * SipHash-2-4 (Aumasson and Bernstein, 2012) over a domain byte and parts, each preceded by its
- * length, so that no two lists of parts give the same input. Pure; any thread.
+ * What a message brings (a branch, a Call-ID) goes through steer_digest(), a universal hash: nobody
+ * who does not know the key can find two inputs with one digest, but the digests themselves would
+ * tell of it. So they never leave the machine. What does leave is steer_seal(), SipHash-2-4 of a
+ * few words, digests among them: a pseudo-random function of a universal hash is one of the whole
+ * input (Shoup, "On Fast and Provably Secure Message Authentication Based on Universal Hashing",
+ * 1996). Pure; any thread.
  */
 #pragma once
 
@@ -15,13 +19,14 @@
 /** What a MAC is for: the same parts in another domain give another value. */
 enum steer_domain {
 	STEER_DOMAIN_TRANSACTION =
-		1, /* client transaction: key of a record, and what a branch's tag is made from */
+		1, /* client transaction: key of a record, and part of a branch's tag */
 	STEER_DOMAIN_BRANCH,
 	STEER_DOMAIN_LOOP,
 	STEER_DOMAIN_COOKIE,
 	STEER_DOMAIN_FLOW,
 	STEER_DOMAIN_TO_TAG,
-	STEER_DOMAIN_CALL, /* Call-ID: key of a challenge record */
+	STEER_DOMAIN_CALL,   /* Call-ID: key of a challenge record, and part of a cookie's tag */
+	STEER_DOMAIN_SPREAD, /* the other half of a key */
 };
 
 struct steer_part {
@@ -29,10 +34,24 @@ struct steer_part {
 	size_t len;
 };
 
-uint64_t steer_mac(const struct dp_secret *key, enum steer_domain domain,
-		   const struct steer_part *parts, size_t n);
+/** Fill a key's other half from its bytes. */
+void steer_secret_spread(struct dp_secret *key);
 
-/** SipHash-2-4 of plain bytes, with neither domain nor lengths: what steer_mac() is made of. */
+#define STEER_DIGEST_PARTS 4
+
+/**
+ * Digest of a number and up to STEER_DIGEST_PARTS parts, each of less than 64 KiB, under a spread
+ * key; the lengths count too, so that no two lists of parts are one input. NH (Black et al.,
+ * "UMAC: Fast and Secure Message Authentication", 1999), its 128 bits folded to 64.
+ */
+uint64_t steer_digest(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
+		      const struct steer_part *parts, size_t n);
+
+/** SipHash-2-4 (Aumasson and Bernstein, 2012) of n words and the domain. */
+uint64_t steer_seal(const struct dp_secret *key, enum steer_domain domain, const uint64_t *words,
+		    size_t n);
+
+/** SipHash-2-4 of plain bytes. */
 uint64_t steer_siphash(const struct dp_secret *key, const void *p, size_t len);
 
 /** Unkeyed, well-mixed 64-bit hash of bytes, the same everywhere: pair selection (with Maglev). */

@@ -86,16 +86,9 @@ static inline const uint8_t *get_short_and_tag(const uint8_t *p, unsigned int di
 	return get16(p + digits, tag, bad);
 }
 
-static inline uint8_t *pack32(uint8_t *p, uint32_t v)
+static inline uint64_t pair32(uint32_t low, uint32_t high)
 {
-	memcpy(p, &v, sizeof(v));
-	return p + sizeof(v);
-}
-
-static inline uint8_t *pack64(uint8_t *p, uint64_t v)
-{
-	memcpy(p, &v, sizeof(v));
-	return p + sizeof(v);
+	return (uint64_t)high << 32 | low;
 }
 
 static inline uint32_t branch_flags(const struct steer_branch *b)
@@ -106,16 +99,13 @@ static inline uint32_t branch_flags(const struct steer_branch *b)
 uint64_t steer_branch_tag(const struct dp_secret *key, const struct steer_branch *b,
 			  uint64_t transaction)
 {
-	uint8_t fields[8 + 4 + 4 + 4 + 1];
-	struct steer_part part = { fields, sizeof(fields) };
-	uint8_t *p = fields;
+	const uint64_t words[] = {
+		transaction,
+		pair32(b->listener, b->member),
+		pair32(b->loop, branch_flags(b)),
+	};
 
-	p = pack64(p, transaction);
-	p = pack32(p, b->listener);
-	p = pack32(p, b->member);
-	p = pack32(p, b->loop);
-	*p = (uint8_t)branch_flags(b);
-	return steer_mac(key, STEER_DOMAIN_BRANCH, &part, 1);
+	return steer_seal(key, STEER_DOMAIN_BRANCH, words, 3);
 }
 
 void steer_branch_write(const struct steer_branch *b, char *out)
@@ -154,15 +144,14 @@ int steer_branch_read(const uint8_t *p, size_t len, struct steer_branch *b)
 uint64_t steer_cookie_tag(const struct dp_secret *key, const struct steer_cookie *c,
 			  const uint8_t *call_id, size_t len)
 {
-	uint8_t fields[4 + 4 + 4 + 1];
-	struct steer_part parts[2] = { { fields, sizeof(fields) }, { call_id, len } };
-	uint8_t *p = fields;
+	struct steer_part part = { call_id, len };
+	const uint64_t words[] = {
+		pair32(c->pair, c->member),
+		pair32(c->listener, c->direction),
+		steer_digest(key, STEER_DOMAIN_CALL, 0, &part, 1),
+	};
 
-	p = pack32(p, c->pair);
-	p = pack32(p, c->member);
-	p = pack32(p, c->listener);
-	*p = c->direction;
-	return steer_mac(key, STEER_DOMAIN_COOKIE, parts, 2);
+	return steer_seal(key, STEER_DOMAIN_COOKIE, words, 3);
 }
 
 void steer_cookie_write(const struct steer_cookie *c, char *out)
@@ -204,15 +193,10 @@ bool steer_cookie_valid(const struct dp_cfg *cfg, const struct steer_cookie *c,
 
 uint64_t steer_flow_tag(const struct dp_secret *key, const struct steer_flow *f)
 {
-	uint8_t fields[4 + 4 + 16 + 2];
-	struct steer_part part = { fields, sizeof(fields) };
-	uint8_t *p = fields;
+	uint64_t words[4] = { pair32(f->instance, f->listener), 0, 0, f->port };
 
-	p = pack32(p, f->instance);
-	p = pack32(p, f->listener);
-	memcpy(p, f->ip.b, sizeof(f->ip.b));
-	memcpy(p + sizeof(f->ip.b), &f->port, sizeof(f->port));
-	return steer_mac(key, STEER_DOMAIN_FLOW, &part, 1);
+	memcpy(&words[1], f->ip.b, sizeof(f->ip.b));
+	return steer_seal(key, STEER_DOMAIN_FLOW, words, 4);
 }
 
 void steer_flow_write(const struct steer_flow *f, char *out)

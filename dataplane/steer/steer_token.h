@@ -29,7 +29,7 @@ struct steer_branch {
 
 /**
  * The tag: keyed over the client transaction and every other field of the branch but the owner.
- * @param transaction  steer_mac() of the client's transaction in STEER_DOMAIN_TRANSACTION.
+ * @param transaction  steer_digest() of the client's transaction in STEER_DOMAIN_TRANSACTION.
  */
 uint64_t steer_branch_tag(const struct dp_secret *key, const struct steer_branch *b,
 			  uint64_t transaction);

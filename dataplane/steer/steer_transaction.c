@@ -40,27 +40,25 @@ static struct steer_part part_of(const struct sip_msg *m, struct sip_span s)
 uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg *m,
 			       const struct sip_via *via)
 {
-	struct steer_part part[6] = {
+	struct steer_part part[STEER_DIGEST_PARTS] = {
 		part_of(m, via->branch),
 		part_of(m, via->host),
-		{ &via->port, sizeof(via->port) },
 	};
-	uint64_t mac;
-	size_t n = 3;
+	uint64_t mac = steer_digest(key, STEER_DOMAIN_TRANSACTION, via->port, part, 2);
 
 	if (!steer_is_rfc3261_branch(m, via->branch)) {
 		/* An RFC 2543 client: what names its transaction in requests and responses alike
 		 * (16.11, 17.2.3), ACK and CANCEL included. */
-		part[n++] = part_of(m, m->from_tag);
-		part[n++] = part_of(m, m->call_id);
-		part[n++] = (struct steer_part){ &m->cseq, sizeof(m->cseq) };
+		part[0] = (struct steer_part){ &mac, sizeof(mac) };
+		part[1] = part_of(m, m->from_tag);
+		part[2] = part_of(m, m->call_id);
+		mac = steer_digest(key, STEER_DOMAIN_TRANSACTION, m->cseq, part, 3);
 	}
-	mac = steer_mac(key, STEER_DOMAIN_TRANSACTION, part, n);
 	return mac ? mac : 1;
 }
 
-/* Parts of one MAC; a longer list is chained. */
-#define LOOP_PARTS 16
+/* Parts of one digest; a longer list is chained. */
+#define LOOP_PARTS STEER_DIGEST_PARTS
 
 uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m)
 {
@@ -71,13 +69,14 @@ uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m)
 	for (const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_ROUTE); h;
 	     h = sip_msg_hdr_next(m, h)) {
 		if (n == LOOP_PARTS) {
-			mac = steer_mac(key, STEER_DOMAIN_LOOP, part, n);
+			mac = steer_digest(key, STEER_DOMAIN_LOOP, 0, part, n);
 			part[0] = (struct steer_part){ &mac, sizeof(mac) };
 			n = 1;
 		}
 		part[n++] = (struct steer_part){ m->buf + h->value_off, h->value_len };
 	}
-	return (uint32_t)steer_mac(key, STEER_DOMAIN_LOOP, part, n);
+	mac = steer_digest(key, STEER_DOMAIN_LOOP, 0, part, n);
+	return (uint32_t)steer_seal(key, STEER_DOMAIN_LOOP, &mac, 1);
 }
 
 uint64_t steer_client_mix(const struct dp_endpoint *e)
@@ -162,9 +161,8 @@ void steer_to_tag(const struct dp_secret *key, const struct sip_msg *m, char *ou
 {
 	static const char digit[] = "0123456789abcdef";
 	uint64_t mac = steer_transaction_mac(key, m, &m->via);
-	struct steer_part part = { &mac, sizeof(mac) };
 
-	mac = steer_mac(key, STEER_DOMAIN_TO_TAG, &part, 1);
+	mac = steer_seal(key, STEER_DOMAIN_TO_TAG, &mac, 1);
 	*out++ = 's';
 	*out++ = 's';
 	for (int shift = 60; shift >= 0; shift -= 4)

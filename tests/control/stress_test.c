@@ -136,7 +136,7 @@ static void wait_acked(const struct ctl_publisher *p, uint64_t generation)
 static int reload(struct ctl_publisher *p, struct ctl_numbers *n, const struct ctl_model *m,
 		  int round)
 {
-	static const struct ctl_secrets secrets = { .n = 1, .key = { { { 1, 2, 3 } } } };
+	static const struct ctl_secrets secrets = { .n = 1, .key = { { .b = { 1, 2, 3 } } } };
 	const char *backup = m->pairs[0].members[1].name;
 	unsigned int east = (unsigned int)ctl_numbers_pair(n, "east");
 	struct dp_cfg *cfg;

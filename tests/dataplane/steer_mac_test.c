@@ -1,6 +1,6 @@
 /*
- * SipHash against the published vectors, and the coding of parts against one written out by hand.
- * All input lies flush against a guard page.
+ * SipHash against the published vectors; the universal hash against one written out without its
+ * short cuts. All input lies flush against a guard page.
  */
 #include "dataplane/steer/steer_mac.h"
 
@@ -11,10 +11,17 @@
 #include "tests/leaks.h"
 #include "tests/sip/guard.h"
 
-TestSuite(steer_mac, .fini = leaks_check);
+static void spread_key(void);
 
-static const struct dp_secret counting_key = { { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
-						 15 } };
+TestSuite(steer_mac, .init = spread_key, .fini = leaks_check);
+
+static struct dp_secret counting_key = { .b = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+						15 } };
+
+static void spread_key(void)
+{
+	steer_secret_spread(&counting_key);
+}
 
 /* SipHash-2-4 of 00, 01 .. (n - 1) under the key 00 .. 0f, n = 0 to 63: the vectors of its authors'
  * reference implementation (vectors_sip64), read as little-endian numbers. The one for n = 15 is
@@ -56,78 +63,148 @@ Test(steer_mac, siphash_2_4_vectors_of_its_authors)
 	guard_fini(&g);
 }
 
-/* What steer_mac() says it hashes, laid out flat. */
-static size_t lay_out(uint8_t *out, enum steer_domain domain, const struct steer_part *parts,
-		      size_t n)
+Test(steer_mac, seal_is_siphash_of_the_words_and_the_domain)
 {
-	uint8_t *p = out;
+	uint64_t words[5] = { 1, UINT64_MAX, 0x0123456789abcdef, 0, 77 };
+	uint8_t flat[sizeof(words) + 1];
 
-	*p++ = (uint8_t)domain;
-	for (size_t i = 0; i < n; i++) {
-		uint64_t len = parts[i].len;
-
-		if (len < 0xffff) {
-			*p++ = (uint8_t)(len & 0xff);
-			*p++ = (uint8_t)(len >> 8);
-		} else {
-			*p++ = 0xff;
-			*p++ = 0xff;
-			for (unsigned int k = 0; k < 8; k++)
-				*p++ = (uint8_t)(len >> 8 * k);
-		}
-		if (len > 0)
-			memcpy(p, parts[i].p, len);
-		p += len;
+	for (size_t n = 0; n <= 5; n++) {
+		memcpy(flat, words, 8 * n);
+		flat[8 * n] = STEER_DOMAIN_FLOW;
+		cr_expect(steer_seal(&counting_key, STEER_DOMAIN_FLOW, words, n)
+				  == steer_siphash(&counting_key, flat, 8 * n + 1),
+			  "%zu words", n);
 	}
-	return (size_t)(p - out);
 }
 
-Test(steer_mac, streams_what_is_laid_out_at_every_offset_and_length)
+/* ---- The universal hash, one block after the other */
+
+__extension__ typedef unsigned __int128 uint128;
+
+struct naive {
+	const uint64_t *key;
+	unsigned int at;
+	uint128 sum;
+};
+
+static void naive_block(struct naive *h, uint64_t a, uint64_t b)
+{
+	h->sum += (uint128)(a + h->key[h->at]) * (b + h->key[h->at + 1]);
+	h->at += 2;
+}
+
+static uint64_t naive_fold(const struct naive *h)
+{
+	return (uint64_t)h->sum + (uint64_t)(h->sum >> 64) * (h->key[DP_DIGEST_WORDS] | 1);
+}
+
+static void naive_wrap(struct naive *h, uint64_t mark)
+{
+	uint64_t so_far = naive_fold(h);
+
+	if (h->at != DP_DIGEST_WORDS - 2)
+		return;
+	h->at = 0;
+	h->sum = 0;
+	naive_block(h, so_far, mark);
+}
+
+static uint64_t little(const uint8_t *p, size_t n)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < n; i++)
+		v |= (uint64_t)p[i] << 8 * i;
+	return v;
+}
+
+static uint64_t naive_digest(const struct dp_secret *k, uint32_t extra, struct steer_part *parts,
+			     size_t n)
+{
+	struct naive h = { .key = k->digest };
+	uint64_t lens = 0;
+
+	for (size_t i = 0; i < n; i++)
+		lens = lens << 16 | parts[i].len;
+	naive_block(&h, (uint64_t)extra << 32 | n << 8 | STEER_DOMAIN_CALL, lens);
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *p = parts[i].p;
+		size_t len = parts[i].len;
+
+		for (; len > 16; len -= 16, p += 16) {
+			naive_block(&h, little(p, 8), little(p + 8, 8));
+			naive_wrap(&h, 0);
+		}
+		if (len >= 8)
+			naive_block(&h, little(p, 8), little(p + len - 8, 8));
+		else if (len)
+			naive_block(&h, little(p, len), 0);
+		naive_wrap(&h, 1);
+	}
+	return naive_fold(&h);
+}
+
+Test(steer_mac, digest_of_every_length_reads_nothing_else)
 {
 	struct guard g[3];
-	uint8_t data[40], flat[256];
+	uint8_t data[300];
+	static const size_t lens[] = { 0, 1, 7, 8, 15, 16, 17, 40, 300 };
 
 	for (unsigned int i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(i * 37 + 11);
 	for (unsigned int i = 0; i < 3; i++)
 		guard_init(&g[i], sizeof(data));
-	for (size_t a = 0; a <= 20; a++) {
-		for (size_t b = 0; b <= 40; b++) {
-			for (size_t c = 0; c <= 9; c++) {
-				struct steer_part parts[3] = {
-					{ guard_copy(&g[0], data, a), a },
-					{ guard_copy(&g[1], data, b), b },
-					{ guard_copy(&g[2], data, c), c },
-				};
-				size_t len = lay_out(flat, STEER_DOMAIN_FLOW, parts, 3);
+	for (size_t a = 0; a <= sizeof(data); a++) {
+		for (size_t b = 0; b < sizeof(lens) / sizeof(lens[0]); b++) {
+			struct steer_part parts[3] = {
+				{ guard_copy(&g[0], data, a), a },
+				{ guard_copy(&g[1], data, lens[b]), lens[b] },
+				{ guard_copy(&g[2], data, a / 9), a / 9 },
+			};
 
-				cr_assert(steer_mac(&counting_key, STEER_DOMAIN_FLOW, parts, 3)
-						  == steer_siphash(&counting_key, flat, len),
-					  "parts of %zu, %zu and %zu bytes", a, b, c);
-			}
+			for (size_t n = 1; n <= 3; n++)
+				cr_assert(steer_digest(&counting_key, STEER_DOMAIN_CALL, 5060,
+						       parts, n)
+						  == naive_digest(&counting_key, 5060, parts, n),
+					  "%zu parts of %zu, %zu and %zu bytes", n, a, lens[b],
+					  a / 9);
 		}
 	}
 	for (unsigned int i = 0; i < 3; i++)
 		guard_fini(&g[i]);
 }
 
-Test(steer_mac, streams_long_parts)
+Test(steer_mac, digest_depends_on_each_byte)
 {
-	static const size_t lens[] = { 0xfffe, 0xffff, 0x10000, 0x10007 };
-	uint8_t *data = calloc(1, 0x10007);
-	uint8_t *flat = malloc(2 * 0x10007 + 32);
+	uint8_t data[300] = { 0 };
 
-	data[3] = 7;
-	for (unsigned int i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
-		struct steer_part parts[2] = { { data, lens[i] }, { data, 5 } };
-		size_t len = lay_out(flat, STEER_DOMAIN_CALL, parts, 2);
+	for (size_t len = 1; len <= sizeof(data); len++) {
+		struct steer_part part = { data, len };
+		uint64_t was = steer_digest(&counting_key, STEER_DOMAIN_CALL, 0, &part, 1);
 
-		cr_expect(steer_mac(&counting_key, STEER_DOMAIN_CALL, parts, 2)
-				  == steer_siphash(&counting_key, flat, len),
-			  "a part of %zu bytes", lens[i]);
+		for (size_t i = 0; i < len; i++) {
+			data[i] ^= 0x80;
+			cr_assert(steer_digest(&counting_key, STEER_DOMAIN_CALL, 0, &part, 1)
+					  != was,
+				  "byte %zu of %zu", i, len);
+			data[i] ^= 0x80;
+		}
+		cr_assert(steer_digest(&counting_key, STEER_DOMAIN_CALL, 1, &part, 1) != was);
 	}
-	free(flat);
-	free(data);
+}
+
+Test(steer_mac, spreads_a_key_over_all_words)
+{
+	struct dp_secret a = counting_key, b = counting_key;
+
+	b.b[0] ^= 1;
+	steer_secret_spread(&a);
+	steer_secret_spread(&b);
+	for (unsigned int i = 0; i <= DP_DIGEST_WORDS; i++) {
+		cr_expect(a.digest[i] != b.digest[i] && a.digest[i] != 0, "word %u", i);
+		for (unsigned int k = 0; k < i; k++)
+			cr_expect(a.digest[i] != a.digest[k], "words %u and %u", i, k);
+	}
 }
 
 /* Lists that run to the same bytes when joined. */
@@ -149,15 +226,18 @@ Test(steer_mac, tells_lists_domains_and_keys_apart)
 	size_t n_seen = 0;
 
 	other.b[15] ^= 0x80;
+	steer_secret_spread(&other);
 	for (size_t i = 0; i < N_LISTS; i++) {
 		struct steer_part parts[3];
 
 		for (size_t k = 0; k < lists[i].n; k++)
 			parts[k] =
 				(struct steer_part){ lists[i].part[k], strlen(lists[i].part[k]) };
-		seen[n_seen++] = steer_mac(&counting_key, STEER_DOMAIN_LOOP, parts, lists[i].n);
-		seen[n_seen++] = steer_mac(&counting_key, STEER_DOMAIN_TO_TAG, parts, lists[i].n);
-		seen[n_seen++] = steer_mac(&other, STEER_DOMAIN_LOOP, parts, lists[i].n);
+		seen[n_seen++] =
+			steer_digest(&counting_key, STEER_DOMAIN_LOOP, 0, parts, lists[i].n);
+		seen[n_seen++] =
+			steer_digest(&counting_key, STEER_DOMAIN_TO_TAG, 0, parts, lists[i].n);
+		seen[n_seen++] = steer_digest(&other, STEER_DOMAIN_LOOP, 0, parts, lists[i].n);
 	}
 	for (size_t i = 0; i < n_seen; i++)
 		for (size_t k = 0; k < i; k++)

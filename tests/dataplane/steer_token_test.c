@@ -13,11 +13,19 @@
 #include "tests/leaks.h"
 #include "tests/sip/guard.h"
 
-TestSuite(steer_token, .fini = leaks_check);
+static void spread_keys(void);
 
-static const struct dp_secret key = { { 0x9b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 } };
-static const struct dp_secret other_key = { { 0x9c, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
-					      15 } };
+TestSuite(steer_token, .init = spread_keys, .fini = leaks_check);
+
+static struct dp_secret key = { .b = { 0x9b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 } };
+static struct dp_secret other_key = { .b = { 0x9c, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+					     15 } };
+
+static void spread_keys(void)
+{
+	steer_secret_spread(&key);
+	steer_secret_spread(&other_key);
+}
 
 static const uint8_t call_id[] = "a84b4c76e66710@pc33.atlanta.example.com";
 #define CALL_ID_LEN (sizeof(call_id) - 1)
