@@ -74,9 +74,14 @@ static void key_put_bytes(struct key *k, const uint8_t *buf, struct sip_span s)
 		key_put(k, *p);
 }
 
+static struct sip_span aor_of(const struct sip_msg *m)
+{
+	return m->method == SIP_METHOD_REGISTER ? m->to_uri : m->from_uri;
+}
+
 static void key_aor(struct key *k, const struct sip_msg *m)
 {
-	struct sip_span s = m->method == SIP_METHOD_REGISTER ? m->to_uri : m->from_uri;
+	struct sip_span s = aor_of(m);
 	struct sip_uri u;
 
 	if (sip_uri_parse(m->buf, s, &u) < 0 || u.scheme == SIP_SCHEME_OTHER
@@ -129,9 +134,56 @@ static void key_request_uri_user(struct key *k, const struct sip_msg *m, const s
 		key_put_uri_user(k, m, &to);
 }
 
+enum { PLAIN_USER = 1, PLAIN_HOST = 2 };
+#define R2(x)  x, x
+#define R5(x)  R2(x), R2(x), x
+#define R10(x) R5(x), R5(x)
+
+/* What stands for itself in the user of a key, and in its host. */
+static const uint8_t plain[256] = {
+	['0'] = R10(PLAIN_USER | PLAIN_HOST),
+	['A'] = R10(PLAIN_USER),
+	R10(PLAIN_USER),
+	R5(PLAIN_USER),
+	PLAIN_USER,
+	['a'] = R10(PLAIN_USER | PLAIN_HOST),
+	R10(PLAIN_USER | PLAIN_HOST),
+	R5(PLAIN_USER | PLAIN_HOST),
+	PLAIN_USER | PLAIN_HOST,
+	['-'] = PLAIN_USER | PLAIN_HOST,
+	['.'] = PLAIN_USER | PLAIN_HOST,
+	['_'] = PLAIN_USER | PLAIN_HOST,
+	['+'] = PLAIN_USER,
+};
+
+/* The usual address of record, "sip:user@host" with nothing to be decoded, is its own key. Returns
+ * the key's length and where it starts, or 0: not of that form. */
+static uint32_t plain_aor(const struct sip_msg *m, const uint8_t **key)
+{
+	struct sip_span s = aor_of(m);
+	const uint8_t *p = sip_at(m, s), *end = p + s.len, *host;
+
+	if (s.len < 4 || memcmp(p, "sip:", 4) != 0)
+		return 0;
+	*key = p += 4;
+	while (p < end && plain[*p] & PLAIN_USER)
+		p++;
+	if (p == *key || p == end || *p != '@')
+		return 0;
+	host = ++p;
+	while (p < end && plain[*p] & PLAIN_HOST)
+		p++;
+	return p == end && p > host && end - *key <= KEY_SIZE ? (uint32_t)(end - *key) : 0;
+}
+
 static uint64_t select_hash(const struct steer_ctx *c)
 {
+	const uint8_t *p;
+	uint32_t len;
 	struct key k;
+
+	if (c->service->select == DP_SELECT_AOR && (len = plain_aor(c->m, &p)) > 0)
+		return steer_hash(p, len);
 
 	k.len = 0;
 	switch ((enum dp_select)c->service->select) {

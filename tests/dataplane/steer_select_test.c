@@ -94,6 +94,32 @@ Test(steer_select, keys_byte_for_byte)
 	}
 }
 
+/* Written plainly or with an escape, a port and capitals in the host, it is one address of record:
+ * the first is hashed where it stands, the second is decoded. */
+Test(steer_select, an_address_of_record_in_its_plain_form_and_in_another)
+{
+	struct bench_opts o = { .n_pairs = 4, .no_records = true };
+	struct bench *b = bench_new(&o);
+	static const char bytes[] = "abcxyzABCXYZ0189-._+!~*'()&=+$,;?/";
+	char text[256];
+
+	for (size_t i = 0; bytes[i]; i++) {
+		struct dp_endpoint to;
+
+		snprintf(text, sizeof(text),
+			 "INVITE sip:x@y SIP/2.0\nFrom: <sip:%zuu%cr@h0-s_t.x>;tag=1", i, bytes[i]);
+		bench_send(b, A, LB, text);
+		cr_assert(b->v.action == STEER_FORWARD, "%s", text);
+		to = b->v.to;
+		snprintf(text, sizeof(text),
+			 "INVITE sip:x@y SIP/2.0\nFrom: <sip:%zuu%%%02xr@H0-s_T.X:5060>;tag=1", i,
+			 (unsigned char)bytes[i]);
+		bench_send(b, A, LB, text);
+		cr_expect(memcmp(&to, &b->v.to, sizeof(to)) == 0, "%s", text);
+	}
+	bench_free(b);
+}
+
 /* A key longer than what is kept of it: cut, and the same for all that is equal up to there. */
 Test(steer_select, a_very_long_key)
 {
