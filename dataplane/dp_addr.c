@@ -21,14 +21,33 @@ bool dp_ip_equal(const struct sip_ip *a, const struct sip_ip *b)
 
 /* Written out, since one is written into the Via of every request. */
 
-static char *put_decimal(char *p, unsigned int v)
+/* The digits of a byte, and behind them how many there are. */
+#define DIGITS(h, t, o)                                     \
+	{                                                   \
+		'0'                                         \
+			+ ((h)   ? (h)                      \
+			   : (t) ? (t)                      \
+				 : (o)),                    \
+			'0' + ((h) ? (t) : (o)), '0' + (o), \
+			(h)   ? 3                           \
+			: (t) ? 2                           \
+			      : 1                           \
+	}
+#define TEN(h, t)                                                                            \
+	DIGITS(h, t, 0), DIGITS(h, t, 1), DIGITS(h, t, 2), DIGITS(h, t, 3), DIGITS(h, t, 4), \
+		DIGITS(h, t, 5), DIGITS(h, t, 6), DIGITS(h, t, 7), DIGITS(h, t, 8),          \
+		DIGITS(h, t, 9)
+#define HUNDRED(h)                                                                              \
+	TEN(h, 0), TEN(h, 1), TEN(h, 2), TEN(h, 3), TEN(h, 4), TEN(h, 5), TEN(h, 6), TEN(h, 7), \
+		TEN(h, 8), TEN(h, 9)
+static const char decimal[][4] = { HUNDRED(0), HUNDRED(1), TEN(2, 0), TEN(2, 1),
+				   TEN(2, 2),  TEN(2, 3),  TEN(2, 4), TEN(2, 5) };
+
+/* Writes four bytes, of which the first ones count. Returns where they end. */
+static char *put_decimal(char *p, uint8_t v)
 {
-	if (v >= 100)
-		*p++ = (char)('0' + v / 100);
-	if (v >= 10)
-		*p++ = (char)('0' + v / 10 % 10);
-	*p++ = (char)('0' + v % 10);
-	return p;
+	memcpy(p, decimal[v], sizeof(decimal[v]));
+	return p + decimal[v][3];
 }
 
 static char *put_hex(char *p, unsigned int v)

@@ -123,18 +123,25 @@ int sip_u32(const uint8_t *b, uint32_t i, uint32_t end, uint32_t *value)
 	return 0;
 }
 
+/* "00" to "99" */
+#define TEN(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
+static const char two_digits[] =
+	TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
+
 uint16_t sip_put_u32(char *out, uint32_t value)
 {
 	char digit[10];
-	uint16_t n = 0;
+	unsigned int at = sizeof(digit);
 
-	do {
-		digit[n++] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	for (uint16_t i = 0; i < n; i++)
-		out[i] = digit[n - 1 - i];
-	return n;
+	for (; value >= 100; value /= 100)
+		memcpy(&digit[at -= 2], &two_digits[value % 100 * 2], 2);
+	if (value >= 10)
+		memcpy(&digit[at -= 2], &two_digits[value * 2], 2);
+	else
+		digit[--at] = (char)('0' + value);
+	for (unsigned int i = at; i < sizeof(digit); i++)
+		*out++ = digit[i];
+	return (uint16_t)(sizeof(digit) - at);
 }
 
 uint32_t sip_port(const uint8_t *b, uint32_t i, uint32_t end, uint16_t *port)

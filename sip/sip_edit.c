@@ -24,6 +24,14 @@ static bool overlaps(const struct sip_edit *e, uint32_t off, uint32_t del)
 	return e->off < off + del;
 }
 
+/* Whether an edit goes behind all others, as most do. */
+static bool is_last(const struct sip_edits *es, uint32_t off)
+{
+	const struct sip_edit *last = es->n ? &es->e[es->n - 1u] : NULL;
+
+	return !last || (off > last->off && off >= edit_end(last));
+}
+
 int sip_edits_add(struct sip_edits *es, uint16_t off, uint16_t del, const void *ins,
 		  uint16_t ins_len)
 {
@@ -33,11 +41,13 @@ int sip_edits_add(struct sip_edits *es, uint16_t off, uint16_t del, const void *
 		return -ENOSPC;
 	if ((uint32_t)off + del > SIP_MSG_MAX)
 		return -EINVAL;
-	for (unsigned int i = 0; i < es->n; i++)
-		if (overlaps(&es->e[i], off, del))
-			return -EINVAL;
-	for (; at > 0 && es->e[at - 1].off > off; at--)
-		es->e[at] = es->e[at - 1];
+	if (!is_last(es, off)) {
+		for (unsigned int i = 0; i < es->n; i++)
+			if (overlaps(&es->e[i], off, del))
+				return -EINVAL;
+		for (; at > 0 && es->e[at - 1].off > off; at--)
+			es->e[at] = es->e[at - 1];
+	}
 	es->e[at] = (struct sip_edit){ .off = off, .del = del, .ins_len = ins_len, .ins = ins };
 	es->n++;
 	es->delta += (int32_t)ins_len - del;

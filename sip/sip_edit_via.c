@@ -20,7 +20,6 @@ int sip_edit_via_received(struct sip_edits *es, const struct sip_msg *m, char *t
 			  size_t ip_len, uint16_t port)
 {
 	const struct sip_via *v = &m->via;
-	struct sip_edits before = *es;
 	struct sip_span at = v->received_param, rport = v->rport_param;
 	uint16_t received_len, len;
 	int r;
@@ -33,6 +32,8 @@ int sip_edit_via_received(struct sip_edits *es, const struct sip_msg *m, char *t
 	len = (uint16_t)(len + put(text + len, ";rport=", 7));
 	len = (uint16_t)(len + sip_put_u32(text + len, port));
 	if (v->has_received && v->has_rport) {
+		struct sip_edits before = *es;
+
 		r = sip_edit_replace(es, at, text, received_len);
 		if (r == 0)
 			r = sip_edit_replace(es, rport, text + received_len,

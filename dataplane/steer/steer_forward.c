@@ -143,9 +143,12 @@ static bool find_dialog_flow(const struct steer_ctx *c, const struct steer_hop *
 	if (!via->has_rport)
 		return false;
 	*f = source_flow(c);
-	return (via->port ? via->port : STEER_SIP_PORT) != c->in->src.port
-	       || sip_host_ip(c->m->buf, via->host, &e.ip) < 0
-	       || !dp_ip_equal(&e.ip, &c->in->src.ip);
+	if ((via->port ? via->port : STEER_SIP_PORT) != c->in->src.port)
+		return true;
+	/* The same text is the same address; another one may be, too. */
+	if (via->host.len == c->src_len && memcmp(sip_at(c->m, via->host), c->src, c->src_len) == 0)
+		return false;
+	return sip_host_ip(c->m->buf, via->host, &e.ip) < 0 || !dp_ip_equal(&e.ip, &c->in->src.ip);
 }
 
 /* One value: for the side of `at`, whose requests leave from `other`. */
@@ -244,16 +247,14 @@ static int set_received_only(struct steer_ctx *c, const char *ip, size_t len)
 
 static int set_received(struct steer_ctx *c)
 {
-	char ip[46];
-	size_t len = dp_ip_format(&c->in->src.ip, ip);
 	char *text;
 
 	if (c->source && !c->m->via.has_rport)
-		return set_received_only(c, ip, len);
+		return set_received_only(c, c->src, c->src_len);
 	text = steer_text(c->v, 80);
 	if (!text)
 		return -ENOSPC;
-	return sip_edit_via_received(&c->v->edits, c->m, text, ip, len, c->in->src.port);
+	return sip_edit_via_received(&c->v->edits, c->m, text, c->src, c->src_len, c->in->src.port);
 }
 
 /* RFC 3261 16.6 item 3. */
@@ -289,6 +290,7 @@ void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop)
 
 	if (!c->source && !c->way)
 		steer_transaction_record(c, hop);
+	c->src_len = (uint8_t)dp_ip_format(&c->in->src.ip, c->src);
 	e = steer_trim_edit(c);
 	if (e == 0)
 		e = push_top(c, hop);

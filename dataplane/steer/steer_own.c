@@ -12,12 +12,23 @@ static bool same_endpoint(const struct dp_endpoint *a, const struct dp_endpoint 
 	return a->port == b->port && a->transport == b->transport && dp_ip_equal(&a->ip, &b->ip);
 }
 
+/* Whether a host can be an IP literal at all: most are names. IPv4 ends in a digit, IPv6 in a
+ * bracket, or, without brackets, in a hexadecimal digit. */
+static bool may_be_literal(const uint8_t *buf, struct sip_span host)
+{
+	uint8_t last = host.len ? buf[host.off + host.len - 1] : 0;
+
+	if (last <= '9' || last == ']')
+		return true;
+	return (last | 0x20) <= 'f' && memchr(buf + host.off, ':', host.len);
+}
+
 const struct dp_listener *steer_own_listener(const struct steer_ctx *c, struct sip_span host,
 					     uint16_t port)
 {
 	struct dp_endpoint e = { .port = port ? port : STEER_SIP_PORT, .transport = DP_UDP };
 
-	if (sip_host_ip(c->m->buf, host, &e.ip) < 0)
+	if (!may_be_literal(c->m->buf, host) || sip_host_ip(c->m->buf, host, &e.ip) < 0)
 		return NULL;
 	if (same_endpoint(&e, &c->in->listener->at))
 		return c->in->listener;
@@ -106,5 +117,5 @@ int steer_uri_endpoint(const struct steer_ctx *c, const struct sip_uri *u, bool 
 		.port = u->port ? u->port : STEER_SIP_PORT,
 		.transport = DP_UDP,
 	};
-	return sip_host_ip(c->m->buf, host, &to->ip);
+	return may_be_literal(c->m->buf, host) ? sip_host_ip(c->m->buf, host, &to->ip) : -EINVAL;
 }

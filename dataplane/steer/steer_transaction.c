@@ -29,7 +29,11 @@ bool steer_is_rfc3261_branch(const struct sip_msg *m, struct sip_span branch)
 {
 	struct sip_span cookie = { branch.off, MAGIC_COOKIE_LEN };
 
-	return branch.len > MAGIC_COOKIE_LEN && sip_span_is_nocase(m->buf, cookie, "z9hG4bK");
+	if (branch.len <= MAGIC_COOKIE_LEN)
+		return false;
+	/* It is compared as a token, in any case (7.3.1), but all write it like this. */
+	return memcmp(m->buf + branch.off, "z9hG4bK", MAGIC_COOKIE_LEN) == 0
+	       || sip_span_is_nocase(m->buf, cookie, "z9hG4bK");
 }
 
 static struct steer_part part_of(const struct sip_msg *m, struct sip_span s)
