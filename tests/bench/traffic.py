@@ -15,6 +15,7 @@ GATEWAY_MAC = bytes.fromhex("02005e000001")
 PORT_MAC = bytes.fromhex("027063617000")  # net_pcap's own default
 HEADERS = 14 + 20 + 8
 SERIAL = b"0" * 16
+MARK = "f" * 16  # at the end of a body: veth_load writes its own serial numbers there
 BRANCH_LEN, FLOW_LEN, COOKIE_LEN = 53, 70, 42  # of the appliance's tokens
 RR_HEAD = b"Record-Route: <sip:"
 ANY = b"\0"  # in what must come out: any byte here
@@ -96,11 +97,12 @@ class Phone:
         return f"Call-ID: c{SERIAL.decode()}@{self.host.split(':')[0]}\r\n"
 
 
-def body(phone, lines=9):
+def body(phone):
     text = (f"v=0\r\no={phone.user} 53655765 2353687637 IN IP4 {phone.host.split(':')[0]}\r\ns=-\r\n"
             f"c=IN IP4 {phone.host.split(':')[0]}\r\nt=0 0\r\nm=audio {16384 + phone.call % 16384 & ~1} RTP/AVP 0 8 101\r\n"
-            "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n")
-    return "".join(text.splitlines(True)[:lines])
+            "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n"
+            f"a=mid:{MARK}\r\n")
+    return text
 
 
 def request(phone, method, slot, route=False, cseq=1):
@@ -116,7 +118,7 @@ def request(phone, method, slot, route=False, cseq=1):
     if method == "INVITE":
         sdp = body(phone)
         extra = contact + ("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\nSupported: 100rel, replaces\r\n"
-                           "Session-Expires: 1800\r\nUser-Agent: Phone/2.4\r\nContent-Type: application/sdp\r\n")
+                           "User-Agent: Phone/2.4\r\nContent-Type: application/sdp\r\n")
     if method == "REGISTER":
         extra = contact + "Expires: 3600\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\nUser-Agent: Phone/2.4\r\n"
     start = f"{method} {uri} SIP/2.0\r\n"
