@@ -52,8 +52,9 @@ struct steer *steer_new(const struct steer_params *p)
 	s->limits = steer_limits_new(p->n_limits ? p->n_limits : 1);
 	s->requests = steer_limits_new(p->n_limits ? p->n_limits : 1);
 	if (p->n_records)
-		s->records = steer_records_new(
-			p->n_records, hold_us > STEER_HOLD_MAX_US ? hold_us : STEER_HOLD_MAX_US);
+		s->records = steer_records_new_looking(
+			p->n_records, hold_us > STEER_HOLD_MAX_US ? hold_us : STEER_HOLD_MAX_US,
+			hold_us);
 	if (p->n_challenges)
 		s->challenges = steer_records_new(p->n_challenges, STEER_CHALLENGE_US);
 	if (!s->limits || !s->requests || (p->n_records && !s->records)

@@ -94,6 +94,11 @@ static void *alloc_touched(size_t size, int byte)
 
 struct steer_records *steer_records_new(uint32_t n, uint64_t max_hold_us)
 {
+	return steer_records_new_looking(n, max_hold_us, max_hold_us);
+}
+
+struct steer_records *steer_records_new_looking(uint32_t n, uint64_t max_hold_us, uint64_t look_us)
+{
 	struct steer_records *rs;
 	uint32_t index_size, wheel_size, n_chunks;
 
@@ -105,8 +110,9 @@ struct steer_records *steer_records_new(uint32_t n, uint64_t max_hold_us)
 	rs->capacity = n > 0 ? pow2_at_least(n) : 0;
 	index_size = 2 * pow2_at_least(n > INDEX_MIN ? n : INDEX_MIN);
 	/* What is held for longer than the wheel's turn lies on its last list and is moved on. */
-	wheel_size = max_hold_us >> TICK_SHIFT < WHEEL_MAX
-			     ? pow2_at_least((max_hold_us >> TICK_SHIFT) + SLACK + 2)
+	look_us = look_us < max_hold_us ? look_us : max_hold_us;
+	wheel_size = look_us >> TICK_SHIFT < WHEEL_MAX
+			     ? pow2_at_least((look_us >> TICK_SHIFT) + SLACK + 2)
 			     : WHEEL_MAX;
 	/* Every list can end in a chunk that is not full, and one more is being worked off. */
 	n_chunks = rs->capacity / CHUNK_NUMBERS + wheel_size + 2;

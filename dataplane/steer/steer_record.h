@@ -54,6 +54,9 @@ struct steer_record {
 /** @param n  Records; rounded up to a power of two. @param max_hold_us longest time that one is
  * ever kept. Takes some 90 bytes for each. */
 struct steer_records *steer_records_new(uint32_t n, uint64_t max_hold_us);
+/** The same, but every record is looked at look_us after it came, and again, so that one that is
+ * then held for shorter gives its place back as soon as that. */
+struct steer_records *steer_records_new_looking(uint32_t n, uint64_t max_hold_us, uint64_t look_us);
 void steer_records_free(struct steer_records *rs);
 
 /** @return the record or NULL; borrowed until the next insert, remove or tick. */
@@ -64,7 +67,7 @@ struct steer_record *steer_records_insert(struct steer_records *rs, uint64_t key
 					  uint64_t hold_us);
 
 /** Keep a record until now + hold, longer or shorter than before. One that is held for shorter is
- * not found after its new time, but keeps its place until about the old one. */
+ * not found after its new time, but keeps its place until it is looked at. */
 void steer_records_hold(struct steer_records *rs, struct steer_record *r, uint64_t now_us,
 			uint64_t hold_us);
 

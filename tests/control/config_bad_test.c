@@ -161,7 +161,6 @@ static const struct row range_rows[] = {
 	{ TAIL, "    weight: 0\n", "24: weight: \"0\" is not a whole number from 1 to 1000" },
 	{ "workers: 1", "workers: 17", "4: workers: \"17\" is not a whole number from 1 to 16" },
 	{ "workers: 1", "workers: 16\nmemory: 2G", NULL },
-	{ "workers: 1", "transaction-records: 0", NULL },
 	{ "workers: 1", "transaction-records: 1023",
 	  "4: transaction-records: \"1023\" is not a whole number from 1024 to 16777216, or 0" },
 	{ "    select: aor\n", "    map-503: 502\n",

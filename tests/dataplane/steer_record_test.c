@@ -117,6 +117,25 @@ Test(steer_record, held_longer_or_shorter_goes_in_time)
 	}
 }
 
+Test(steer_record, looked_at_early_gives_its_place_back_early)
+{
+	struct steer_records *rs = steer_records_new_looking(8, 180 * SECOND, SECOND);
+	struct steer_record *r = steer_records_insert(rs, 1, 0, 180 * SECOND);
+
+	cr_assert_not_null(steer_records_insert(rs, 2, 0, 180 * SECOND));
+	steer_records_hold(rs, r, SECOND / 2, SECOND);
+	for (uint64_t now = 0; now < 4 * SECOND; now += TICK)
+		steer_records_tick(rs, now, 100);
+	cr_expect(steer_records_in_use(rs) == 1, "the finished one has gone");
+	for (uint64_t now = 4 * SECOND; now < 179 * SECOND; now += TICK)
+		steer_records_tick(rs, now, 100);
+	cr_expect_not_null(steer_records_find(rs, 2, 179 * SECOND));
+	for (uint64_t now = 179 * SECOND; now < 184 * SECOND; now += TICK)
+		steer_records_tick(rs, now, 100);
+	cr_expect(steer_records_in_use(rs) == 0, "and the open one in its time");
+	steer_records_free(rs);
+}
+
 Test(steer_record, full_is_full_until_one_goes)
 {
 	struct steer_records *rs = steer_records_new(1000, HOLD);
