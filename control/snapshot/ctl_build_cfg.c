@@ -21,6 +21,7 @@ struct builder {
 	struct ctl_block block;
 	const struct ctl_model *model;
 	const struct ctl_numbers *numbers;
+	uint16_t *number;     /* of each of the model's pairs */
 	uint32_t strings_len; /* used so far */
 	uint32_t n_pair_rows; /* highest pair number + 1 */
 };
@@ -90,8 +91,9 @@ static void allocate(struct builder *b)
 	struct dp_cfg c = { .n_listeners = (uint32_t)n_listeners };
 
 	for (size_t i = 0; i < m->n_pairs; i++) {
-		uint32_t number = (uint32_t)ctl_numbers_pair(b->numbers, m->pairs[i].name);
+		uint32_t number = (uint16_t)ctl_numbers_pair(b->numbers, m->pairs[i].name);
 
+		b->number[i] = (uint16_t)number;
 		b->n_pair_rows = number + 1 > b->n_pair_rows ? number + 1 : b->n_pair_rows;
 		n_members += m->pairs[i].n_members;
 	}
@@ -220,7 +222,7 @@ static void fill_egress(struct builder *b, size_t i)
 {
 	const struct ctl_pair *cp = &b->model->pairs[i];
 	struct dp_pair *p = (struct dp_pair *)ctl_block_at(&b->block, cfg(b)->pairs)
-			    + ctl_numbers_pair(b->numbers, cp->name);
+			    + b->number[i];
 	uint16_t n = (uint16_t)cfg(b)->n_listeners;
 	uint16_t service = p->n_services ? p->services[0] : DP_NONE16;
 	uint16_t *number[2] = { &p->egress4, &p->egress6 };
@@ -301,8 +303,7 @@ static void fill_service(struct builder *b, size_t i)
 	s->n_emergency = (uint32_t)cs->n_emergency;
 	list = ctl_block_at(&b->block, pairs);
 	for (size_t k = 0; k < cs->n_pairs; k++) {
-		list[k] =
-			(uint16_t)ctl_numbers_pair(b->numbers, b->model->pairs[cs->pairs[k]].name);
+		list[k] = b->number[cs->pairs[k]];
 		link_service(b, list[k], (uint16_t)i);
 	}
 	qsort(list, cs->n_pairs, sizeof(*list), cmp_u16);
@@ -315,7 +316,7 @@ static void fill_member(struct builder *b, const struct ctl_pair *cp, struct dp_
 			uint32_t number, size_t i)
 {
 	const struct ctl_member *cm = &cp->members[i];
-	unsigned int slot = (unsigned int)ctl_numbers_slot(b->numbers, cp->name, cm->name);
+	unsigned int slot = (unsigned int)ctl_numbers_slot_of(b->numbers, (int)number, cm->name);
 	struct dp_cfg *c = cfg(b);
 
 	p->order[i] = (uint8_t)slot;
@@ -337,7 +338,7 @@ static void fill_pair(struct builder *b, size_t i)
 {
 	const struct ctl_pair *cp = &b->model->pairs[i];
 	struct dp_cfg *c = cfg(b);
-	uint32_t number = (uint32_t)ctl_numbers_pair(b->numbers, cp->name);
+	uint32_t number = b->number[i];
 	struct dp_pair *p = (struct dp_pair *)ctl_block_at(&b->block, c->pairs) + number;
 
 	p->name = add_name(b, cp->name);
@@ -364,9 +365,13 @@ struct dp_cfg *ctl_build_cfg(const struct ctl_model *m, const struct ctl_numbers
 	struct dp_cfg *c;
 
 	ctl_block_init(&b.block, sizeof(*c));
-	allocate(&b);
+	b.number = calloc(m->n_pairs ? m->n_pairs : 1, sizeof(*b.number));
+	if (!b.number)
+		b.block.failed = true;
+	else
+		allocate(&b);
 	if (b.block.failed)
-		return ctl_block_take(&b.block);
+		goto out;
 	fill_listeners(&b);
 	for (size_t i = 0; i < m->n_pairs; i++)
 		fill_pair(&b, i);
@@ -374,10 +379,10 @@ struct dp_cfg *ctl_build_cfg(const struct ctl_model *m, const struct ctl_numbers
 		fill_service(&b, i);
 	for (size_t i = 0; !b.block.failed && i < m->n_pairs; i++)
 		fill_egress(&b, i);
-	ctl_build_sources(&b.block, m, n);
+	ctl_build_sources(&b.block, m, n, b.number);
 	ctl_build_maglev(&b.block, m, old);
 	if (b.block.failed)
-		return ctl_block_take(&b.block);
+		goto out;
 	c = cfg(&b);
 	c->size = b.block.len;
 	c->serial = old ? old->serial + 1 : 1;
@@ -387,5 +392,7 @@ struct dp_cfg *ctl_build_cfg(const struct ctl_model *m, const struct ctl_numbers
 	memcpy(c->secrets, secrets->key, sizeof(c->secrets));
 	for (uint32_t i = 0; i < c->n_secrets; i++)
 		steer_secret_spread(&c->secrets[i]);
+out:
+	free(b.number);
 	return ctl_block_take(&b.block);
 }

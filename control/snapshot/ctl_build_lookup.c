@@ -62,7 +62,8 @@ static int longest_first(const void *a, const void *b)
 	       - ((const struct dp_source *)a)->prefix_len;
 }
 
-void ctl_build_sources(struct ctl_block *b, const struct ctl_model *m, const struct ctl_numbers *n)
+void ctl_build_sources(struct ctl_block *b, const struct ctl_model *m, const struct ctl_numbers *n,
+		       const uint16_t *number)
 {
 	struct dp_cfg *c;
 	struct sources s;
@@ -77,16 +78,16 @@ void ctl_build_sources(struct ctl_block *b, const struct ctl_model *m, const str
 	};
 	for (size_t i = 0; i < m->n_pairs; i++) {
 		const struct ctl_pair *p = &m->pairs[i];
-		uint16_t number = (uint16_t)ctl_numbers_pair(n, p->name);
 
 		for (size_t k = 0; k < p->n_members; k++) {
 			const struct dp_endpoint *at = &p->members[k].at;
-			uint8_t slot = (uint8_t)ctl_numbers_slot(n, p->name, p->members[k].name);
+			uint8_t slot =
+				(uint8_t)ctl_numbers_slot_of(n, number[i], p->members[k].name);
 
 			if (!at->port)
 				continue;
-			add_exact(&s, &at->ip, at->port, number, slot);
-			add_exact(&s, &at->ip, 0, number, slot);
+			add_exact(&s, &at->ip, at->port, number[i], slot);
+			add_exact(&s, &at->ip, 0, number[i], slot);
 		}
 	}
 	c->n_exact_sources = s.n;
@@ -96,7 +97,7 @@ void ctl_build_sources(struct ctl_block *b, const struct ctl_model *m, const str
 				.ip = m->pairs[i].sources[k].ip,
 				.prefix_len = m->pairs[i].sources[k].prefix_len,
 				.slot = DP_PAIR_MEMBERS,
-				.pair = (uint16_t)ctl_numbers_pair(n, m->pairs[i].name),
+				.pair = number[i],
 			};
 		}
 	}

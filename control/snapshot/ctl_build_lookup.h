@@ -8,8 +8,9 @@
 #include "control/snapshot/ctl_block.h"
 #include "control/snapshot/ctl_numbers.h"
 
-/** Fill `sources` and its hash, for which the block has room already. */
-void ctl_build_sources(struct ctl_block *b, const struct ctl_model *m, const struct ctl_numbers *n);
+/** Fill `sources` and its hash, for which the block has room already. number: of each pair. */
+void ctl_build_sources(struct ctl_block *b, const struct ctl_model *m, const struct ctl_numbers *n,
+		       const uint16_t *number);
 
 /** Append each service's Maglev table: taken over from `old` (NULL: none) where its pairs and
  * weights are the same. */

@@ -26,9 +26,8 @@ struct row {
 struct ctl_numbers {
 	struct row *rows;
 	size_t n;
-	uint32_t *index; /* rows with a name, sorted by it: 10,000 pairs must not cost 10,000
-			    squared */
-	size_t n_index;
+	uint32_t *index; /* row + 1 by name, open addressing, at most half full; 0: empty */
+	size_t index_mask;
 };
 
 struct ctl_numbers *ctl_numbers_new(void)
@@ -102,46 +101,48 @@ static int grow(struct ctl_numbers *n, size_t want)
 	return 0;
 }
 
-static int by_name(const void *a, const void *b, void *rows)
+static uint32_t home_of(const char *name, size_t mask)
 {
-	const struct row *r = rows;
-
-	return strcmp(r[*(const uint32_t *)a].pair.name, r[*(const uint32_t *)b].pair.name);
+	return dp_key(name, strlen(name)) & (uint32_t)mask;
 }
 
-/** Sort the index anew after rows have changed. @return 0 or -ENOMEM (the index is untouched). */
+/** Build the index anew after rows have changed. @return 0 or -ENOMEM (the index is untouched). */
 static int index_rows(struct ctl_numbers *n)
 {
-	uint32_t *index = calloc(n->n ? n->n : 1, sizeof(*index));
-	size_t n_index = 0;
+	size_t size = 8;
+	uint32_t *index;
 
+	while (size < 2 * n->n + 1)
+		size *= 2;
+	index = calloc(size, sizeof(*index));
 	if (!index)
 		return -ENOMEM;
 	for (size_t i = 0; i < n->n; i++) {
-		if (n->rows[i].pair.name)
-			index[n_index++] = (uint32_t)i;
+		size_t at;
+
+		if (!n->rows[i].pair.name)
+			continue;
+		at = home_of(n->rows[i].pair.name, size - 1);
+		while (index[at])
+			at = (at + 1) & (size - 1);
+		index[at] = (uint32_t)i + 1;
 	}
-	qsort_r(index, n_index, sizeof(*index), by_name, n->rows);
 	free(n->index);
 	n->index = index;
-	n->n_index = n_index;
+	n->index_mask = size - 1;
 	return 0;
 }
 
 static int find_row(const struct ctl_numbers *n, const char *name)
 {
-	size_t lo = 0, hi = n->n_index;
+	if (!n->index)
+		return -ENOENT;
+	for (size_t at = home_of(name, n->index_mask); n->index[at];
+	     at = (at + 1) & n->index_mask) {
+		uint32_t row = n->index[at] - 1;
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int cmp = strcmp(n->rows[n->index[mid]].pair.name, name);
-
-		if (cmp == 0)
-			return (int)n->index[mid];
-		if (cmp < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
+		if (strcmp(n->rows[row].pair.name, name) == 0)
+			return (int)row;
 	}
 	return -ENOENT;
 }
@@ -342,10 +343,8 @@ int ctl_numbers_pair(const struct ctl_numbers *n, const char *pair)
 	return number >= 0 && n->rows[number].pair.gone_ms ? -ENOENT : number;
 }
 
-int ctl_numbers_slot(const struct ctl_numbers *n, const char *pair, const char *member)
+int ctl_numbers_slot_of(const struct ctl_numbers *n, int number, const char *member)
 {
-	int number = ctl_numbers_pair(n, pair);
-
 	for (unsigned int s = 0; number >= 0 && s < DP_PAIR_MEMBERS; s++) {
 		const struct place *p = &n->rows[number].member[s];
 
@@ -353,4 +352,9 @@ int ctl_numbers_slot(const struct ctl_numbers *n, const char *pair, const char *
 			return (int)s;
 	}
 	return -ENOENT;
+}
+
+int ctl_numbers_slot(const struct ctl_numbers *n, const char *pair, const char *member)
+{
+	return ctl_numbers_slot_of(n, ctl_numbers_pair(n, pair), member);
 }

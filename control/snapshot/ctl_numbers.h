@@ -37,5 +37,8 @@ void ctl_numbers_fit(const struct ctl_numbers *n, const char *pair, const char *
 /** Number of a pair by name, or -ENOENT. */
 int ctl_numbers_pair(const struct ctl_numbers *n, const char *pair);
 
+/** Slot of a member of the pair with a number that ctl_numbers_pair() gave, or -ENOENT. */
+int ctl_numbers_slot_of(const struct ctl_numbers *n, int number, const char *member);
+
 /** Slot of a member by names, or -ENOENT. */
 int ctl_numbers_slot(const struct ctl_numbers *n, const char *pair, const char *member);
