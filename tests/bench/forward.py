@@ -53,7 +53,8 @@ def config(directory, pairs=1, device="", extra=""):
              f"    pairs: [ {', '.join(f'p{i}' for i in range(pairs))} ]", "pairs:"]
     for i in range(pairs):
         a, b = (traffic.member(i, k) for k in (0, 1))
-        lines.append(f"  - {{ name: p{i}, oos-check: 0, failback: [], members: [ "
+        # Nobody answers probes here: they are to be patient for longer than a measurement takes.
+        lines.append(f"  - {{ name: p{i}, oos-check: 300s, oos-force: 32s, probe-timeout: 32s, failback: [], members: [ "
                      f"{{ name: p{i}a, role: primary, address: {a} }}, {{ name: p{i}b, role: backup, address: {b} }} ] }}")
     return "\n".join(line for line in lines if line) + "\n"
 
@@ -72,12 +73,18 @@ class Sipsteer:
         self.mac = ":".join(f"{b:02x}" for b in traffic.GATEWAY_MAC)
         wait_for("the port", lambda: ns.ip("-o", "link", "show", "dev", "net0", check=False), 60)
         ns.ip("neigh", "replace", traffic.GATEWAY, "lladdr", self.mac, "dev", "net0", "nud", "permanent")
-        wait_for("forwarding", lambda: not fed or self.worker()["forwarded"] > 0, 60)
+        wait_for("undisturbed forwarding", lambda: not fed or self._settled(), 120)
 
     def _answers(self):
         if not self.control.alive():
             raise LabError(f"sipsteerd ended:\n{self.control.tail()}")
         return self.ctl("version", check=False)
+
+    def _settled(self):
+        before = self.worker()
+        time.sleep(0.1)
+        after = self.worker()
+        return after["forwarded"] > before["forwarded"] and after["drops"] == before["drops"]
 
     def ctl(self, *args, check=True):
         try:
@@ -114,6 +121,53 @@ class Sipsteer:
         self.ctl("shutdown", check=False)
         self.control.wait(20)
         wait_for("the data plane to end", lambda: not os.path.exists(f"/proc/{pid}"), 20)
+
+
+class Driven:
+    """The data plane with region_driver in control's place: every pair's first member is active, and nobody probes."""
+
+    def __init__(self, lab, ns, text):
+        path, sock = lab.file("driven.yaml", text), f"{lab.dir}/link.sock"
+        self.dataplane = ns.start("dataplane", f"{common.TREE}/sipsteer-dataplane", "--socket", sock)
+        wait_for("the link", lambda: os.path.exists(sock), 20)
+        read, self.write = os.pipe()
+        self.driver = ns.start("driver", f"{common.TREE}/tests/dataplane/region_driver", path, sock, stdin=read)
+        os.close(read)
+        wait_for("the data plane", lambda: "running" in self._output(), 120)
+        mac = ":".join(f"{b:02x}" for b in traffic.GATEWAY_MAC)
+        ns.ip("neigh", "replace", traffic.GATEWAY, "lladdr", mac, "dev", "net0", "nud", "permanent")
+        wait_for("undisturbed forwarding", self._settled, 60)
+
+    def _output(self):
+        if not self.driver.alive() or not self.dataplane.alive():
+            raise LabError(f"it ended:\n{self.driver.tail()}\n{self.dataplane.tail()}")
+        return self.driver.output()
+
+    def _stats(self):
+        seen = len(self._output())
+        os.write(self.write, b"stats\n")
+        wait_for("statistics", lambda: "end\n" in self._output()[seen:], 20, 0.005)
+        text = self._output()[seen:]
+        return int(re.search(r"forwarded (\d+)", text)[1]), dict(re.findall(r"^reason (\S+) (\d+)", text, re.M))
+
+    def _settled(self):
+        (n0, drops0), _, (n1, drops1) = self._stats(), time.sleep(0.1), self._stats()
+        return n1 > n0 and drops0 == drops1
+
+    def measure(self, seconds):
+        pid = self.dataplane.pid
+        tid = thread_named(pid, "rte-worker-1")
+        (n0, drops0), t0 = self._stats(), thread_ns(pid, tid)
+        time.sleep(seconds)
+        (n1, drops1), t1 = self._stats(), thread_ns(pid, tid)
+        assert drops0 == drops1, f"messages were dropped: {drops1}"
+        return {"mpps": (n1 - n0) * 1000 / (t1 - t0)}
+
+    def close(self):
+        os.write(self.write, b"stop\n")
+        self.driver.wait(20)
+        self.dataplane.wait(20)
+        os.close(self.write)
 
 
 class Testpmd:
