@@ -7,12 +7,27 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /** An unfolded ones' complement sum; partial sums add up with `+` (up to 2^32 of them). */
 typedef uint64_t dp_sum_t;
 
-/** Sum of len bytes; a last odd byte counts as if a zero byte followed. */
+/** Sum of len bytes, a mebibyte at most; a last odd byte counts as if a zero byte followed. */
 dp_sum_t dp_sum(const void *p, size_t len);
+
+/** The same of n words of 32 bits, for an n that is known when compiled. */
+static inline dp_sum_t dp_sum_words(const void *p, size_t n)
+{
+	dp_sum_t s = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t w;
+
+		memcpy(&w, (const uint8_t *)p + 4 * i, sizeof(w));
+		s += w;
+	}
+	return s;
+}
 
 /** Fold to 16 bits, not complemented; 0 only when every byte summed was 0. */
 static inline uint16_t dp_sum_fold(dp_sum_t s)

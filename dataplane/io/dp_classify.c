@@ -284,12 +284,13 @@ bool dp_classify_ip_sum(const uint8_t *f, const struct dp_packet *p)
 
 uint64_t dp_pseudo_sum(const struct sip_ip *src, const struct sip_ip *dst, uint16_t udp_len)
 {
+	dp_sum_t rest = (dp_sum_t)htons(udp_len) + htons(IPPROTO_UDP);
+
 	/* An IPv4 address is summed as such: the mapped prefix, ffff, would add nothing but its
 	 * own 0 in ones' complement, and is left out all the same. */
-	size_t skip = dp_ip_is_v4(src) ? 12 : 0;
-
-	return dp_sum(src->b + skip, 16 - skip) + dp_sum(dst->b + skip, 16 - skip) + htons(udp_len)
-	       + htons(IPPROTO_UDP);
+	if (dp_ip_is_v4(src))
+		return rest + dp_sum_words(src->b + 12, 1) + dp_sum_words(dst->b + 12, 1);
+	return rest + dp_sum_words(src->b, 4) + dp_sum_words(dst->b, 4);
 }
 
 bool dp_classify_udp_sum(const uint8_t *f, const struct dp_packet *p)

@@ -29,7 +29,8 @@ static dp_sum_t payload_sum(const uint8_t *frame, const struct dp_packet *p)
 {
 	const uint8_t *udp = frame + p->l4_off;
 	uint16_t udp_len = (uint16_t)(p->payload_len + DP_UDP_LEN);
-	dp_sum_t headers = dp_pseudo_sum(&p->src.ip, &p->dst.ip, udp_len) + dp_sum(udp, DP_UDP_LEN);
+	dp_sum_t headers =
+		dp_pseudo_sum(&p->src.ip, &p->dst.ip, udp_len) + dp_sum_words(udp, DP_UDP_LEN / 4);
 
 	/* headers, checksum field included, + payload == 0xffff, that is, 0 */
 	return dp_sum_negate(headers);
@@ -46,6 +47,31 @@ struct original {
 static bool lies_within(const struct sip_edit *e, const uint8_t *pay, uint32_t len)
 {
 	return e->ins_len && (uintptr_t)e->ins - (uintptr_t)pay < len;
+}
+
+/* Most pieces are short, and their lengths differ: two copies of one size that overlap, without a
+ * call. */
+static inline uint8_t *put(uint8_t *to, const uint8_t *from, uint32_t len)
+{
+	uint64_t head[2], tail[2];
+
+	if (len > 16 && len <= 32) {
+		memcpy(head, from, 16);
+		memcpy(tail, from + len - 16, 16);
+		memcpy(to, head, 16);
+		memcpy(to + len - 16, tail, 16);
+	} else if (len >= 8 && len <= 16) {
+		memcpy(head, from, 8);
+		memcpy(tail, from + len - 8, 8);
+		memcpy(to, head, 8);
+		memcpy(to + len - 8, tail, 8);
+	} else if (len >= 32) {
+		memcpy(to, from, len);
+	} else {
+		for (uint32_t i = 0; i < len; i++)
+			to[i] = from[i];
+	}
+	return to + len;
 }
 
 /* From the first edit to the last; all of it when an edit inserts some of the payload itself. */
@@ -80,11 +106,8 @@ static uint32_t compose(const struct sip_edits *es, const struct original *o, ui
 
 		if (lies_within(e, o->pay, o->len))
 			ins = o->copy + (ins - o->pay);
-		memcpy(w, o->copy + (at - o->from), e->off - at);
-		w += e->off - at;
-		if (e->ins_len)
-			memcpy(w, ins, e->ins_len);
-		w += e->ins_len;
+		w = put(w, o->copy + (at - o->from), e->off - at);
+		w = put(w, ins, e->ins_len);
 		at = (uint32_t)e->off + e->del;
 	}
 	return (uint32_t)(w - to);
@@ -120,8 +143,8 @@ int dp_rewrite_payload(struct dp_frame *f, const struct dp_packet *p, const stru
 	if (at + p->payload_len + away > f->size)
 		return -ENOSPC;
 	total = summed ? payload_sum(frame, p) : 0;
-	head = odd ? dp_sum(pay, first) : 0;
-	old = sum_at(pay + first, end - first, first);
+	head = summed && odd ? dp_sum(pay, first) : 0;
+	old = summed ? sum_at(pay + first, end - first, first) : 0;
 
 	o = keep(es, pay, p->payload_len, scratch);
 	if (away)
@@ -148,7 +171,7 @@ static void put_ipv4(uint8_t *ip, uint16_t total, const struct dp_headers *h)
 	ip[9] = IPPROTO_UDP;
 	memcpy(ip + 12, h->from.ip.b + 12, 4);
 	memcpy(ip + 16, h->to.ip.b + 12, 4);
-	memcpy(ip + 10, &(uint16_t){ dp_sum_finish(dp_sum(ip, DP_IPV4_LEN)) }, 2);
+	memcpy(ip + 10, &(uint16_t){ dp_sum_finish(dp_sum_words(ip, DP_IPV4_LEN / 4)) }, 2);
 }
 
 static void put_ipv6(uint8_t *ip, uint16_t udp_len, const struct dp_headers *h)
@@ -170,7 +193,7 @@ static uint16_t udp_sum(const uint8_t *udp, const struct dp_payload *pl, const s
 
 	if (h->offload)
 		return dp_sum_fold(s);
-	s += dp_sum(udp, DP_UDP_LEN);
+	s += dp_sum_words(udp, DP_UDP_LEN / 4);
 	s += pl->summed ? pl->sum : dp_sum(udp + DP_UDP_LEN, pl->len);
 	field = dp_sum_finish(s);
 	return field ? field : 0xffff; /* RFC 768: 0 would say that there is none */
