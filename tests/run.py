@@ -158,9 +158,19 @@ def part_vm(tally):
         tally.add(False, "vm: the run itself", out)
 
 
+def part_speed(tally):
+    """Instructions per message of steering and rewriting (callgrind), against the recorded figures."""
+    sys.path.insert(0, f"{ROOT}/tests/bench")
+    import part_steer
+    for good, name, detail in part_steer.guard():
+        tally.add(good, f"speed: {name}", detail)
+        if good:
+            print(f"   {name}: {detail}")
+
+
 PARTS = {
     "style": part_style, "units": part_units, "clang": part_clang, "asan": part_asan, "tsan": part_tsan,
-    "fuzz": part_fuzz, "e2e": part_e2e, "vm": part_vm,
+    "fuzz": part_fuzz, "speed": part_speed, "e2e": part_e2e, "vm": part_vm,
 }
 
 

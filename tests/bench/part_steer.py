@@ -92,7 +92,7 @@ def guard():
         for name, limit in limits.items():
             total = sum(instructions(Input(name, directory)).values())
             yield (total <= limit * (1 + recorded["tolerance"]), f"instructions per message of {name}",
-                   f"{total:.0f}, recorded {limit}: if that is right, record it in {RECORD.name} with the reason")
+                   f"{total:.0f}, recorded {limit}; a commit that raises it says why, and records it in {RECORD.name}")
 
 
 def run():
