@@ -42,7 +42,7 @@ class Kind:
         self.members = {traffic.member(i, k) for i in range(PAIRS) for k in (0, 1)}
 
     def config(self, lab, verify):
-        extra = VERIFY.format(verify) + (RECORDS if self.transactions else "transaction-records: 0\n")
+        extra = VERIFY.format(verify) + (RECORDS if self.transactions else "transaction-records: 0\npending-store: 0\n")
         return forward.config(lab.dir, PAIRS, DEVICE.format(self.pcap), extra)
 
 

@@ -27,7 +27,7 @@ CHANGES = 41
 def pairs_round(kind, pairs):
     with Lab() as lab:
         text = forward.config(lab.dir, pairs, part_fastpath.DEVICE.format(kind.pcap),
-                              "verify-checksums: never\ntransaction-records: 0\n")
+                              "verify-checksums: never\ntransaction-records: 0\npending-store: 0\n")
         s = forward.Driven(lab, lab.ns("fwd"), text)
         got = s.measure(part_fastpath.SECONDS)
         s.close()

@@ -48,5 +48,5 @@ def loss_free(wire, seconds, low, high, steps):
 
 
 def start_sipsteer(wire, device=AF_XDP):
-    text = forward.config(wire.lab.dir, 1, device, "verify-checksums: never\ntransaction-records: 0\n")
+    text = forward.config(wire.lab.dir, 1, device, "verify-checksums: never\ntransaction-records: 0\npending-store: 0\n")
     return forward.Sipsteer(wire.lab, wire.fwd, text, fed=False)

@@ -35,6 +35,16 @@ static struct dp_cfg *build(const char *config)
 	return cfg;
 }
 
+#define STORE_SIZE (64ull << 20)
+
+static void count_sent(void *arg, const struct steer_send *out)
+{
+	struct world *w = arg;
+
+	(void)out;
+	w->sent++;
+}
+
 void world_open(struct world *w, const char *config, uint32_t n_records, uint32_t hold_ms)
 {
 	struct steer_params p = {
@@ -44,13 +54,18 @@ void world_open(struct world *w, const char *config, uint32_t n_records, uint32_
 		.record_hold_ms = hold_ms,
 		.seed = 1,
 		.counters = &w->counters,
+		.store_size = n_records ? STORE_SIZE : 0,
+		.word_downs = &w->word_downs,
+		.send = count_sent,
+		.send_arg = w,
 	};
 
 	*w = (struct world){ .cfg = build(config) };
 	w->words = calloc(DP_MAX_PAIRS, sizeof(*w->words));
 	w->members = calloc(DP_MAX_MEMBERS, sizeof(*w->members));
 	w->events = calloc(1, sizeof(*w->events));
-	if (!w->words || !w->members || !w->events)
+	w->trials = calloc(DP_MAX_PAIRS, sizeof(*w->trials));
+	if (!w->trials || !w->words || !w->members || !w->events)
 		die("out of memory", config);
 	for (unsigned int i = 0; i < w->cfg->n_pairs; i++) {
 		const struct dp_pair *pair = dp_cfg_pair(w->cfg, i);
@@ -61,6 +76,7 @@ void world_open(struct world *w, const char *config, uint32_t n_records, uint32_
 	p.members = w->members;
 	p.events = w->events;
 	p.pair_words = w->words;
+	p.pair_trials = w->trials;
 	w->steer = steer_new(&p);
 	if (!w->steer)
 		die("out of memory", config);
@@ -108,5 +124,6 @@ void world_close(struct world *w)
 	free(w->events);
 	free(w->members);
 	free((void *)w->words);
+	free((void *)w->trials);
 	free(w->cfg);
 }

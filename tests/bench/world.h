@@ -19,15 +19,19 @@ struct world_frame {
 struct world {
 	struct dp_cfg *cfg;
 	_Atomic uint64_t *words;
+	_Atomic uint64_t word_downs;
+	_Atomic uint32_t *trials;
 	struct dp_worker_counters counters;
 	struct dp_member_counters *members;
 	struct dp_event_ring *events;
 	struct steer *steer;
+	uint64_t sent; /* by steering of its own accord: retransmissions and rescues */
 	uint32_t n_frames;
 	struct world_frame *frames;
 };
 
-/** @param n_records  Transaction records, 0: none. @param hold_ms  of a finished one. */
+/** @param n_records  Transaction records, 0: none, and no copies either. @param hold_ms  of a
+ * finished one. Copies have the room that the data plane gives them by default. */
 void world_open(struct world *w, const char *config, uint32_t n_records, uint32_t hold_ms);
 void world_load(struct world *w, const char *pcap);
 void world_close(struct world *w);
