@@ -21,26 +21,43 @@ static const char flow_prefix[2] = "ss";
 #define FLAG_OUTWARD 0x10
 #define FLAGS_KNOWN  0x1f
 
-/* Eight digits of v, the highest first. */
-static inline char *put8(char *out, uint32_t v)
-{
-	uint64_t x = __builtin_bswap32(v);
-	uint64_t letters;
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
 
-	x = (x | x << 16) & 0x0000ffff0000ffffull;
-	x = (x | x << 8) & 0x00ff00ff00ff00ffull;
-	/* Each byte of v is alone now; its high digit comes first. */
-	x = (x >> 4 | x << 8) & EACH(0x0f);
-	letters = (x + EACH(6)) >> 4 & EACH(1);
-	x += EACH('0') + letters * ('a' - '0' - 10);
-	memcpy(out, &x, 8);
-	return out + 8;
+static inline bytes16 digits_of(bytes16 nibbles)
+{
+	return nibbles + '0' + ((bytes16)(nibbles > 9) & ('a' - '0' - 10));
 }
 
-static inline char *put16(char *out, uint64_t v)
+/* The 32 digits of 16 bytes. */
+static inline void put_digits(char *out, const uint8_t *p)
 {
-	out = put8(out, (uint32_t)(v >> 32));
-	return put8(out, (uint32_t)v);
+	bytes16 b, high, low, text;
+
+	memcpy(&b, p, sizeof(b));
+	high = b >> 4;
+	low = b & 0x0f;
+	text = digits_of(__builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
+						 21, 6, 22, 7, 23));
+	memcpy(out, &text, sizeof(text));
+	text = digits_of(__builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28,
+						 13, 29, 14, 30, 15, 31));
+	memcpy(out + sizeof(text), &text, sizeof(text));
+}
+
+/* Tokens are put together as bytes, and then written in pieces of 16 that overlap. */
+
+static inline uint8_t *pack32(uint8_t *p, uint32_t v)
+{
+	v = __builtin_bswap32(v);
+	memcpy(p, &v, sizeof(v));
+	return p + sizeof(v);
+}
+
+static inline uint8_t *pack64(uint8_t *p, uint64_t v)
+{
+	v = __builtin_bswap64(v);
+	memcpy(p, &v, sizeof(v));
+	return p + sizeof(v);
 }
 
 /*
@@ -110,13 +127,18 @@ uint64_t steer_branch_tag(const struct dp_secret *key, const struct steer_branch
 
 void steer_branch_write(const struct steer_branch *b, char *out)
 {
+	uint8_t bytes[4 + 4 + 4 + 1 + 1 + 8], *p = bytes;
+
+	p = pack32(p, b->listener);
+	p = pack32(p, b->member);
+	p = pack32(p, b->loop);
+	*p++ = (uint8_t)branch_flags(b);
+	*p++ = b->owner;
+	pack64(p, b->tag);
 	memcpy(out, branch_prefix, sizeof(branch_prefix));
-	out = put8(out + sizeof(branch_prefix), b->listener);
-	out = put8(out, b->member);
-	out = put8(out, b->loop);
-	/* Four digits; the tag is then written over the four that follow. */
-	put8(out, branch_flags(b) << 24 | (uint32_t)b->owner << 16);
-	put16(out + 4, b->tag);
+	out += sizeof(branch_prefix);
+	put_digits(out, bytes);
+	put_digits(out + 2 * (sizeof(bytes) - 16), bytes + sizeof(bytes) - 16);
 }
 
 int steer_branch_read(const uint8_t *p, size_t len, struct steer_branch *b)
@@ -156,11 +178,15 @@ uint64_t steer_cookie_tag(const struct dp_secret *key, const struct steer_cookie
 
 void steer_cookie_write(const struct steer_cookie *c, char *out)
 {
-	out = put8(out, c->pair);
-	out = put8(out, c->member);
-	out = put8(out, c->listener);
-	put8(out, (uint32_t)c->direction << 24);
-	put16(out + 2, c->tag);
+	uint8_t bytes[4 + 4 + 4 + 1 + 8], *p = bytes;
+
+	p = pack32(p, c->pair);
+	p = pack32(p, c->member);
+	p = pack32(p, c->listener);
+	*p++ = c->direction;
+	pack64(p, c->tag);
+	put_digits(out, bytes);
+	put_digits(out + 2 * (sizeof(bytes) - 16), bytes + sizeof(bytes) - 16);
 }
 
 int steer_cookie_read(const uint8_t *p, size_t len, struct steer_cookie *c)
@@ -201,16 +227,20 @@ uint64_t steer_flow_tag(const struct dp_secret *key, const struct steer_flow *f)
 
 void steer_flow_write(const struct steer_flow *f, char *out)
 {
-	uint32_t ip[4];
+	uint8_t bytes[4 + 4 + 16 + 2 + 8], *p = bytes;
 
-	memcpy(ip, f->ip.b, sizeof(ip));
+	p = pack32(p, f->instance);
+	p = pack32(p, f->listener);
+	memcpy(p, f->ip.b, sizeof(f->ip.b));
+	p += sizeof(f->ip.b);
+	*p++ = (uint8_t)(f->port >> 8);
+	*p++ = (uint8_t)f->port;
+	pack64(p, f->tag);
 	memcpy(out, flow_prefix, sizeof(flow_prefix));
-	out = put8(out + sizeof(flow_prefix), f->instance);
-	out = put8(out, f->listener);
-	for (unsigned int i = 0; i < 4; i++)
-		out = put8(out, __builtin_bswap32(ip[i]));
-	put8(out, (uint32_t)f->port << 16);
-	put16(out + 4, f->tag);
+	out += sizeof(flow_prefix);
+	put_digits(out, bytes);
+	put_digits(out + 32, bytes + 16);
+	put_digits(out + 2 * (sizeof(bytes) - 16), bytes + sizeof(bytes) - 16);
 }
 
 int steer_flow_read(const uint8_t *p, size_t len, struct steer_flow *f)
