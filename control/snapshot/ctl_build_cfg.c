@@ -221,8 +221,7 @@ static void fill_listeners(struct builder *b)
 static void fill_egress(struct builder *b, size_t i)
 {
 	const struct ctl_pair *cp = &b->model->pairs[i];
-	struct dp_pair *p = (struct dp_pair *)ctl_block_at(&b->block, cfg(b)->pairs)
-			    + b->number[i];
+	struct dp_pair *p = (struct dp_pair *)ctl_block_at(&b->block, cfg(b)->pairs) + b->number[i];
 	uint16_t n = (uint16_t)cfg(b)->n_listeners;
 	uint16_t service = p->n_services ? p->services[0] : DP_NONE16;
 	uint16_t *number[2] = { &p->egress4, &p->egress6 };

@@ -122,7 +122,7 @@ struct steer_ctx {
 	bool is_trial;               /* of signal failback: this one, and its number */
 	uint32_t trial;
 	enum dp_rescue cause; /* why it goes to another member; DP_RESCUE_N: it does not */
-	uint8_t src_len; /* of the source address's text, of a request that is forwarded */
+	uint8_t src_len;      /* of the source address's text, of a request that is forwarded */
 	char src[46];
 };
 
