@@ -269,7 +269,7 @@ static void take_sent(void *arg, const struct steer_send *out)
 	s->text[out->len] = '\0';
 }
 
-const struct dp_secret bench_owner_key = { "owner-key-of-all" };
+const struct dp_secret bench_owner_key = { .b = "owner-key-of-all" };
 
 struct bench *bench_new(const struct bench_opts *opts)
 {

@@ -17,7 +17,7 @@ TestSuite(steer_owner, .fini = leaks_check);
 #define LB "192.0.2.10:5060"
 #define MA "198.51.100.11:5060"
 
-static const struct dp_secret key = { "0123456789abcdef" };
+static const struct dp_secret key = { .b = "0123456789abcdef" };
 
 Test(steer_owner, another_worker_is_one_that_there_is)
 {
@@ -65,7 +65,7 @@ Test(steer_owner, calls_are_spread_evenly)
 
 Test(steer_owner, another_key_spreads_otherwise)
 {
-	struct dp_secret other = { "0123456789abcdeX" };
+	struct dp_secret other = { .b = "0123456789abcdeX" };
 	unsigned int same = 0;
 
 	for (int i = 0; i < 1000; i++) {
