@@ -71,6 +71,11 @@ struct steer_try *steer_fork_add(struct steer *s, struct steer_flight *f, struct
 	if (ours || (f->flags & STEER_FLIGHT_TOLD && f->method == SIP_METHOD_INVITE)) {
 		t->flags |= STEER_BRANCH_OURS;
 		t->next_us = s->now_us + t->wait_us;
+		/* Its client has waited already, and when a server dies many go to the next one at
+		 * once: what is lost there is sent once more early (17.1.1.1: T1 is an estimate of
+		 * the round trip). */
+		if (f->method == SIP_METHOD_INVITE)
+			t->next_us = s->now_us + steer_peer_patience(&s->peers[t->member]);
 	}
 	return t;
 }
@@ -428,6 +433,10 @@ static void request_again(struct steer *s, struct steer_flight *f, struct steer_
 	if (!steer_replay_again(s, f, t))
 		return;
 	s->p.counters->own_retransmits++;
+	if (s->now_us < t->sent_us + STEER_T1_US) {
+		t->next_us = t->sent_us + STEER_T1_US;
+		return;
+	}
 	t->wait_us *= 2;
 	if (t->wait_us > STEER_T2_US && f->method != SIP_METHOD_INVITE)
 		t->wait_us = STEER_T2_US;

@@ -37,7 +37,7 @@ static const struct script_row rows[] = {
 	  .script = "INVITE > A:INVITE.0\n"
 		    "A 100 > c:100\n"
 		    "A 503 > B:INVITE.1 A:ACK.0\n"
-		    "+520 > B:INVITE.1\n"
+		    "+520 > B:INVITE.1 B:INVITE.1\n"
 		    "+1030 > B:INVITE.1\n"
 		    "B 180 > c:180\n"
 		    "B 486 > c:486\n"
@@ -68,7 +68,7 @@ static const struct script_row rows[] = {
 		  "sent by Timer G until its ACK, which stays here (17.2.1)",
 	  .script = "INVITE > A:INVITE.0\n"
 		    "A 503 > B:INVITE.1 A:ACK.0\n"
-		    "+31000 > B:INVITE.1 B:INVITE.1 B:INVITE.1 B:INVITE.1 B:INVITE.1\n"
+		    "+31000 > B:INVITE.1 B:INVITE.1 B:INVITE.1 B:INVITE.1 B:INVITE.1 B:INVITE.1\n"
 		    "+540 > c:503\n"
 		    "+540 > c:503\n"
 		    "ACK > -\n"
@@ -96,7 +96,7 @@ static const struct script_row rows[] = {
 	  .script = "INVITE > A:INVITE.0\n"
 		    "icmp A > B:INVITE.1\n"
 		    "icmp B > -\n"
-		    "+510 > B:INVITE.1\n"
+		    "+510 > B:INVITE.1 B:INVITE.1\n"
 		    "B 200 > c:200\n" },
 	{ .name = "a second ICMP error about the branch that was left moves nothing",
 	  .opts = { .fallback = true },
@@ -115,7 +115,7 @@ static const struct script_row rows[] = {
 		    "+2000 > -\n"
 		    "active B > -\n"
 		    "down A > B:INVITE.1\n"
-		    "+510 > B:INVITE.1\n"
+		    "+510 > B:INVITE.1 B:INVITE.1\n"
 		    "B 200 > c:200\n" },
 	{ .name = "REGISTER after 100",
 	  .script = "REGISTER > A:REGISTER.0\n"
@@ -170,7 +170,7 @@ static const struct script_row rows[] = {
 		    "down A > -\n"
 		    "+4 > -\n"
 		    "up B > -\n"
-		    "+520 > B:INVITE.1\n"
+		    "+520 > B:INVITE.1 B:INVITE.1\n"
 		    "INVITE > B:INVITE.1\n"
 		    "B 200 > c:200\n" },
 	{ .name = "everyone down after a 100: the client waits, and it goes to the first that "
@@ -183,7 +183,7 @@ static const struct script_row rows[] = {
 		    "+3000 > -\n"
 		    "active B > -\n"
 		    "up B > -\n"
-		    "+520 > B:INVITE.1\n"
+		    "+520 > B:INVITE.1 B:INVITE.1\n"
 		    "B 200 > c:200\n" },
 	{ .name = "a BYE whose member is marked down",
 	  .script = "BYE > A:BYE.0\n"

@@ -77,11 +77,13 @@ static const struct script_row rows[] = {
 		    "+10000 > -\n"
 		    "A 486 > c:486\n"
 		    "ACK > A:ACK.0\n" },
-	{ .name = "what we began is sent again by Timer A (17.1.1.2), until a response",
+	{ .name = "what we began is sent again early, then by Timer A (17.1.1.2), until a response",
 	  .opts = { .no_response_ms = 1000 },
 	  .script = "INVITE > A:INVITE.0\n"
 		    "+1016 > B:INVITE.1\n"
-		    "+480 > -\n"
+		    "+80 > -\n"
+		    "+40 > B:INVITE.1\n"
+		    "+360 > -\n"
 		    "+40 > B:INVITE.1\n"
 		    "+1040 > B:INVITE.1\n"
 		    "B 100 > c:100\n"
@@ -135,7 +137,7 @@ static const struct script_row rows[] = {
 	  .opts = { .fallback = true, .no_response_ms = 1000 },
 	  .script = "INVITE > A:INVITE.0\n"
 		    "+1016 > B:INVITE.1\n"
-		    "+520 > B:INVITE.1\n"
+		    "+520 > B:INVITE.1 B:INVITE.1\n"
 		    "+520 > C:INVITE.2\n"
 		    "C 200 > c:200\n" },
 	{ .name = "a fallback that does not serve it is passed over",
