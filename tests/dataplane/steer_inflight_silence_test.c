@@ -235,7 +235,7 @@ Test(steer_inflight_silence, a_slow_answer_is_a_doubt_and_no_failure)
 					       .script = "REGISTER > A:REGISTER.0\n"
 							 "+500 > -\n"
 							 "REGISTER > A:REGISTER.0\n"
-							 "+300 > B:INVITE.1\n"
+							 "+300 > -\n"
 							 "A 200 > c:200\n" };
 
 	script_run(&row, expect_an_early_doubt);
