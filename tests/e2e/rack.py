@@ -228,11 +228,11 @@ class Wiretap:
     BELOW_SIP = ["-o", "tcp.check_checksum:TRUE", "-d", "udp.port==5060,data", "-d", "udp.port==5070,data"]
     AS_SIP = ["-d", "udp.port==5060,sip"]
 
-    def __init__(self, rack):
+    def __init__(self, rack, places=None):
+        """places: (namespace, interface, capture filter) of each place to listen at; else the appliance's own cables."""
         devs = ["to-lb"] + (["to-arm"] if rack.two_armed else [])
-        self.captures = []
-        for i, dev in enumerate(devs):
-            self.captures.append(Capture(rack.router, dev, f"ether src {rack.mac(i)}"))
+        own = [(rack.router, dev, f"ether src {rack.mac(i)}") for i, dev in enumerate(devs)]
+        self.captures = [Capture(*place) for place in places or own]
 
     def add(self, ns, dev, mac):
         """Also what comes from this MAC on another interface."""

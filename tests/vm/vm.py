@@ -17,7 +17,7 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 
 from lab import Lab, wait_for  # noqa: E402
 from machine import VmAppliance, VmRack  # noqa: E402
-from rack import ARM4, BUILD, Wiretap  # noqa: E402
+from rack import APPLIANCE4, APPLIANCE6, ARM4, BUILD, Wiretap  # noqa: E402
 from sippload import Load, Server  # noqa: E402
 
 # A machine without help from the CPU is some fifty times slower than the host: it is given time.
@@ -51,7 +51,9 @@ def story(lab, begin):
     servers = {name: Server(rack, name).start() for name in rack.servers}
     rack.appliance = appliance = VmAppliance(rack, config(rack))
     print(f"       booted after {time.monotonic() - begin:.0f} s", flush=True)
-    tap = Wiretap(rack)
+    # A virtio device leaves checksums to whoever sends its packets on: so what arrives is judged, not what leaves it.
+    tap = Wiretap(rack, [(ns, "eth0", f"ether src {rack.mac(1)}") for ns in rack.servers.values()]
+                  + [(rack.callers, "eth0", f"src host {APPLIANCE4} or src host {APPLIANCE6}")])
     appliance.start()
     appliance.wait_up("east-a", "east-b", timeout=60)
     check("both ports are virtio, driven by the data plane",
@@ -79,7 +81,7 @@ def story(lab, begin):
     judge("calls pass after the data plane was killed",
           Load(rack, 40, 20, name="again", port=5070, hold_ms=500), 40)
     bad = tap.bad()
-    check("every packet is sound", bad == [], bad[:5])
+    check("every packet arrives sound", bad == [], bad[:5])
 
 
 def keep(lab, rack_appliance):
