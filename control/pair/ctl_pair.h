@@ -255,6 +255,7 @@ struct ctl_pair_member {
 	struct ctl_pair_probe periodic;
 	struct ctl_pair_burst burst;
 	struct ctl_pair_live recent, past;
+	uint64_t live_us; /* of the last window */
 };
 
 /** What a switch of the machine's own replaced, to go back to when our own link was the culprit. */

@@ -371,6 +371,10 @@ static void arm_timed(struct pp *c)
 		pp_cancel(c, &p->failback);
 	if (p->failback.id == 0 && p->failback_us == 0)
 		p->failback_us = c->now + c->conf->interval_us;
+	/* It waits for the end of a hold: that of another member, which has come since, may be
+	 * earlier. */
+	if (p->failback_us > c->now + c->conf->interval_us && p->failback_us > first_hold_end(c))
+		p->failback_us = c->now + c->conf->interval_us;
 }
 
 /* ---- After every event */

@@ -15,8 +15,9 @@
 #define BAD_PERMILLE  250u          /* failing: a quarter of all requests ... */
 #define BAD_TIMES     4u            /* ... and four times what it was or what the twin has */
 #define WELL_PERMILLE 100u
-#define SLOW_US       500000u /* delayed: half a second ... */
-#define SLOW_TIMES    4u      /* ... and four times what it was or what the twin needs */
+#define SLOW_US       500000u  /* delayed: half a second ... */
+#define SLOW_TIMES    4u       /* ... and four times what it was or what the twin needs */
+#define FADE_US       5000000u /* a pause of so long is as good as another window */
 #define WEAR_MIN_US   60000000u
 
 static unsigned int permille(const struct ctl_pair_live *l)
@@ -85,6 +86,18 @@ static void set_degraded(struct pp *c, unsigned int slot, bool on)
 	pp_mark(c, slot, was, c->cause);
 }
 
+/* Figures of long ago say nothing of now: without traffic they fade with time. */
+static void fade(struct pp *c, struct ctl_pair_member *m)
+{
+	uint64_t n = m->live_us != 0 ? (c->now - m->live_us) / FADE_US : 0;
+
+	for (; n > 0 && m->recent.requests != 0; n--) {
+		m->recent.requests = m->recent.requests * 3 / 4;
+		m->recent.failed = m->recent.failed * 3 / 4;
+	}
+	m->live_us = c->now;
+}
+
 /* A window that would count as a failure were it compared with anything better. */
 static bool is_bad(const struct ctl_pair_event *ev)
 {
@@ -99,6 +112,7 @@ void pp_live(struct pp *c)
 
 	if (m->health == CTL_HEALTH_DOWN)
 		return; /* the dead are not gray: what they fail is not held against them later */
+	fade(c, m);
 	add(&m->recent, c->ev, 3, 4);
 	if (!m->degraded && !is_bad(c->ev))
 		add(&m->past, c->ev, 63, 64);

@@ -253,6 +253,45 @@ Test(pair_trial, gray_failover_leaves_it)
 			 "gray-failure");
 }
 
+/* It failed for a while when it last had traffic, long ago; what it has now goes well. */
+Test(pair_trial, figures_of_long_ago_fade)
+{
+	world_apply(&w, EAST, false);
+	world_run(&w, 2 * SEC);
+	windows(1, 400, 300);
+	cr_expect_not(is_degraded(), "there is nothing to compare it with");
+	world_run(&w, 300 * SEC);
+	windows(6, 21, 0);
+	cr_expect_not(is_degraded());
+}
+
+/* ---- Timed failback waits for the first hold that ends, also one that did not count before */
+
+Test(pair_trial, a_member_that_is_enabled_again_has_its_turn_when_its_hold_ends)
+{
+	struct ctl_pairs_pair *rp;
+	char err[CTL_PAIR_TEXT];
+
+	w.failback = CTL_FAILBACK_TIMED;
+	world_apply(&w, THREE, false);
+	rp = ctl_pairs_find(w.ps, "east");
+	rp->conf.interval_us = SEC;
+	rp->conf.hold_us = 200 * SEC;
+	world_run(&w, 3 * SEC);
+	w.mood[0] = WORLD_DEAD;
+	world_run(&w, 50 * SEC);
+	cr_assert_eq(ctl_pairs_disable(w.ps, "east-a", "test", err), 0);
+	w.mood[1] = WORLD_DEAD;
+	world_run(&w, 20 * SEC);
+	cr_assert_str_eq(world_active(&w, "east"), "east-c");
+	w.mood[0] = w.mood[1] = WORLD_ALIVE;
+	cr_assert_eq(ctl_pairs_enable(w.ps, "east-a", "test", err), 0);
+	world_run(&w, 125 * SEC);
+	cr_expect_str_eq(world_active(&w, "east"), "east-c", "a is still held");
+	world_run(&w, 12 * SEC);
+	cr_expect_str_eq(world_active(&w, "east"), "east-a", "b's hold ends 50 s later");
+}
+
 Test(pair_trial, figures_of_a_member_that_is_gone_are_ignored)
 {
 	world_apply(&w, EAST, false);
