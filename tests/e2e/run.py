@@ -9,7 +9,9 @@ import glob
 import importlib
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
@@ -66,14 +68,40 @@ def run_one(name, function, keep):
     return good
 
 
+def run_beside(cases, jobs, keep):
+    """Run each test in a process of its own, several at a time; what each says is shown when it ends."""
+    waiting, running, results = list(cases), {}, []
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            name = waiting.pop(0)[0]
+            out = tempfile.TemporaryFile("w+")
+            argv = [sys.executable, os.path.abspath(__file__), "--exactly", name] + (["--keep"] if keep else [])
+            running[name] = (subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT), out)
+        time.sleep(0.05)
+        for name, (process, out) in list(running.items()):
+            if process.poll() is None:
+                continue
+            del running[name]
+            out.seek(0)
+            print("\n".join(out.read().splitlines()[:-1]), flush=True)  # without its own sum
+            results.append((name, process.returncode == 0))
+    return results
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--report", help="one line per test: 'ok NAME' or 'failed NAME'")
     parser.add_argument("--keep", action="store_true", help="leave logs and captures in place")
+    parser.add_argument("--jobs", type=int, default=1, help="tests at a time, but those of files that say ALONE")
+    parser.add_argument("--exactly", help=argparse.SUPPRESS)
     parser.add_argument("word", nargs="*")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    results = [(name, run_one(name, function, args.keep)) for name, function in collect(args.word)]
+    cases = [(n, f) for n, f in collect(args.word) if not args.exactly or n == args.exactly]
+    beside = [(n, f) for n, f in cases if args.jobs > 1 and not getattr(sys.modules[f.__module__], "ALONE", False)]
+    results = run_beside(beside, args.jobs, args.keep)
+    alone = [case for case in cases if case not in beside]
+    results += [(name, run_one(name, function, args.keep)) for name, function in alone]
     if args.report:
         with open(args.report, "w") as f:
             f.writelines(f"{'ok' if good else 'failed'} {name}\n" for name, good in results)

@@ -10,6 +10,8 @@ from scene import Scene
 
 from sippload import Load, Server
 
+ALONE = True  # load or figures: nothing else beside it
+
 FAST = "oos-check: 500ms\noos-force: 200ms\n"
 
 

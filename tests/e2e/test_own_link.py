@@ -6,6 +6,8 @@ from lab import wait_for
 from rack import Appliance, Rack
 from sippload import Server
 
+ALONE = True  # load or figures: nothing else beside it
+
 SETTINGS = "oos-check: 500ms\noos-force: 300ms\nfailback: [ immediate ]\nfailback-hold: 0\n"
 
 

@@ -11,6 +11,8 @@ from probewire import ProbeWire, bound_s, gaps, sends, transactions
 from rack import BUILD, Appliance, Rack
 from sippload import Server
 
+ALONE = True  # load or figures: nothing else beside it
+
 EARLY = 0.9  # what is asked for times this is the soonest that may be seen: the capture's clock is not the sender's
 
 

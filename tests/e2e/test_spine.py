@@ -5,6 +5,8 @@ import time
 from rack import Appliance, Rack
 from sippload import Load, Server
 
+ALONE = True  # load or figures: nothing else beside it
+
 FAST = """
 oos-check: 500ms
 oos-force: 200ms

@@ -9,6 +9,8 @@ from rack import APPLIANCE4, Appliance, Rack, Wiretap
 from sippload import Load, Server
 from test_dataplane import Alone, udp4
 
+ALONE = True  # load or figures: nothing else beside it
+
 FAST = "oos-check: 500ms\noos-force: 200ms\n"
 
 
