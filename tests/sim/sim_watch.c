@@ -81,8 +81,8 @@ static uint64_t flags_of(const struct ctl_pair_state *p)
 
 	for (unsigned int s = 0; s < DP_PAIR_MEMBERS; s++)
 		f = f * 1099511628211ull
-		    + (p->m[s].present | p->m[s].disabled << 1 | p->m[s].draining << 2
-		       | p->m[s].degraded << 3);
+		    + (uint64_t)(p->m[s].present | p->m[s].disabled << 1 | p->m[s].draining << 2
+				 | p->m[s].degraded << 3);
 	return f;
 }
 
