@@ -15,7 +15,7 @@ extern const struct sip_scan SIP_SCAN;
 static __attribute__((noinline)) uint64_t feeds_cut(const uint8_t *b, uint32_t i, uint32_t limit)
 {
 	uint8_t copy[SIP_BLOCK];
-	unsigned int shift;
+	unsigned int shift = 0;
 	const uint8_t *p = sip_block_cut(b, i, limit, copy, &shift);
 
 	return feeds64(p) >> shift;
@@ -29,7 +29,7 @@ static uint64_t feeds(const uint8_t *b, uint32_t i, uint32_t limit)
 static __attribute__((noinline)) uint64_t stops_cut(const uint8_t *b, uint32_t i, uint32_t limit)
 {
 	uint8_t copy[SIP_BLOCK];
-	unsigned int shift;
+	unsigned int shift = 0;
 	const uint8_t *p = sip_block_cut(b, i, limit, copy, &shift);
 
 	return stops64(p) >> shift | UINT64_MAX << (limit - i);
@@ -43,7 +43,7 @@ static inline uint64_t stops(const uint8_t *b, uint32_t i, uint32_t limit)
 static uint32_t skip(const uint8_t *b, uint32_t i, uint32_t limit, const struct sip_set *set)
 {
 	uint8_t copy[SIP_BLOCK];
-	unsigned int shift;
+	unsigned int shift = 0;
 	uint64_t out;
 
 	for (; limit - i >= SIP_BLOCK; i += SIP_BLOCK) {

@@ -16,7 +16,7 @@ import threading
 import time
 
 from flightlog import Wire, lose, lose_nothing, rescues
-from lab import Lab, LabError, run
+from lab import Lab, LabError, run, wait_for
 from rack import Appliance, Rack
 from sippload import Load, Server
 
@@ -24,11 +24,17 @@ PAIR = """
 oos-check: 500ms
 oos-force: 200ms
 failback: [ immediate ]
-failback-hold: 1s
+failback-hold: 0
 """
 TOLERANCE = 3  # machines are shared: the bounds are three times the goals
 # Milliseconds that a call may wait longer than others: at most, and 95 of 100 of those begun in the gap.
 ICMP, SILENT = (50, None), (500, 300)
+
+
+def settle(appliance):
+    """Both answer probes (one that has failed many calls is called degraded for a while), and the primary is active."""
+    wait_for("both members", lambda: all(m["health"] == "up" for m in appliance.pair()["members"]), 30)
+    appliance.wait_active("east-a", timeout=60)
 
 
 class Fault:
@@ -38,6 +44,9 @@ class Fault:
 
     def __init__(self, rack, servers, appliance):
         self.rack, self.servers, self.appliance = rack, servers, appliance
+
+    def prepare(self):
+        """Before the load begins."""
 
     def strike(self):
         raise NotImplementedError
@@ -101,18 +110,23 @@ class Hang(Fault):
 
 
 class Overload(Fault):
-    """It answers probes, and 503 to every INVITE: each call is rescued."""
+    """It answers probes, and 503 to every INVITE: each call of the round is rescued, and stays where it went."""
 
-    bounds = ICMP  # while one server process follows the other, the host answers with ICMP
+    bounds = ICMP
+
+    def prepare(self):
+        self._become("uas_503")
 
     def strike(self):
-        self.servers["a"].kill()
-        self.servers["a"].scenario = "uas_503"
-        self.servers["a"].start()
+        """It is overloaded from the beginning."""
 
     def mend(self):
-        self.servers["a"].scenario = "uas"
+        self._become("uas")
+
+    def _become(self, scenario):
+        self.servers["a"].scenario = scenario
         self.revive()
+        settle(self.appliance)
 
 
 class Reload(Kill):
@@ -159,6 +173,7 @@ class Round:
 
     def play(self, number):
         calls = self.rate * self.seconds
+        self.fault.prepare()
         wires = [Wire(self.rack, name) for name in self.servers]
         before = rescues(self.appliance)
         load = Load(self.rack, calls, self.rate, name=f"load{number}", hold_ms=300, timeout_s=40)
@@ -206,8 +221,7 @@ class Round:
         )
 
     def settle(self):
-        self.appliance.wait_up("east-a", "east-b", timeout=30)
-        self.appliance.wait_active("east-a", timeout=60)
+        settle(self.appliance)
 
 
 HEAD = (f"{'round':>5} {'fault':9} {'calls':>6} {'failed':>6} {'twice':>5} {'at both':>7} {'switch':>9} {'in gap':>6}"
