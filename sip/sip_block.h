@@ -1,9 +1,10 @@
 /*
- * What the scan's variants share, given how each looks at 64 bytes:
+ * What the scan's variants share, given how each looks at 64 bytes, or at 16:
  *
  *     uint64_t feeds64(const uint8_t *p)                             the bytes that are LF
  *     uint64_t stops64(const uint8_t *p)                             those that are in no word
  *     uint64_t out64(const uint8_t *p, const struct sip_set *set)    those that are not in a set
+ *     bool has_prefix(const uint8_t *line, const struct sip_pattern *p)  whether it begins so
  *
  * A variant defines these and then includes sip_pass.h, which makes the rest of a struct sip_scan
  * of them.

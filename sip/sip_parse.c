@@ -108,19 +108,16 @@ static bool field(const uint8_t *b, uint32_t start, uint32_t end, struct sip_hdr
 	return true;
 }
 
-uint32_t sip_parse_line_feed(const struct sip_msg *m, struct sip_lines *l)
+uint32_t sip_parse_line_feed(const struct sip_msg *m, uint32_t i)
 {
-	uint32_t i;
+	uint64_t bits;
 
-	while (l->feeds == 0) {
-		if (m->len - l->base <= 64)
-			return m->len;
-		l->base += 64;
-		l->feeds = sip_scan_chosen->feeds(m->buf, l->base, m->len);
+	for (; i < m->len; i += 64) {
+		bits = sip_scan_chosen->feeds(m->buf, i, m->len);
+		if (bits)
+			return i + (uint32_t)__builtin_ctzll(bits);
 	}
-	i = l->base + (uint32_t)__builtin_ctzll(l->feeds);
-	l->feeds &= l->feeds - 1;
-	return i;
+	return m->len;
 }
 
 static bool is_blank(const uint8_t *b, uint32_t i, uint32_t len)
@@ -151,9 +148,9 @@ bool sip_parse_line(struct sip_parse *p, struct sip_lines *l)
 		return ends_at(p, start, SIP_ERR_NO_END);
 	if (is_blank(b, start, m->len))
 		return ends_at(p, start, SIP_OK);
-	do
-		end = sip_parse_line_feed(m, l);
-	while (end + 1 < m->len && (b[end + 1] == ' ' || b[end + 1] == '\t'));
+	end = sip_parse_line_feed(m, start);
+	while (end + 1 < m->len && (b[end + 1] == ' ' || b[end + 1] == '\t'))
+		end = sip_parse_line_feed(m, end + 1);
 	if (end == m->len)
 		return ends_at(p, start, SIP_ERR_NO_END);
 	if (l->room == 0)

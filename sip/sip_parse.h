@@ -24,10 +24,8 @@ struct sip_parse {
 
 /** Where among the header lines it is. */
 struct sip_lines {
-	uint64_t feeds;   /* line feeds of the block at base that are not taken yet */
 	uint64_t present; /* as in sip_msg */
-	uint32_t base;
-	uint32_t i; /* the line that is next */
+	uint32_t i;       /* the line that is next */
 	uint32_t n_hdrs;
 	uint32_t room; /* lines that may still come; those that are no header count too */
 };
@@ -35,8 +33,8 @@ struct sip_lines {
 /** Remember an error if it is the first. */
 void sip_parse_note(struct sip_parse *p, uint32_t off, enum sip_result r);
 
-/** Take the next line feed: its offset, or the message's length when there is none. */
-uint32_t sip_parse_line_feed(const struct sip_msg *m, struct sip_lines *l);
+/** The first line feed at or behind i, or the message's length when there is none. */
+uint32_t sip_parse_line_feed(const struct sip_msg *m, uint32_t i);
 
 /** Take the next header line, whatever its form; false behind the last one, with hdrs_end and
  * body_off set. */

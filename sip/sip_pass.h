@@ -5,40 +5,9 @@
  *
  * It takes messages as most are; whatever is not plain goes to sip_parse.h. Pure; any thread.
  */
-#include "sip/sip_parse.h"
-
-#define likely(x)   __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#include "sip/sip_pass_lines.h"
 
 extern const struct sip_scan SIP_SCAN;
-
-static __attribute__((noinline)) uint64_t feeds_cut(const uint8_t *b, uint32_t i, uint32_t limit)
-{
-	uint8_t copy[SIP_BLOCK];
-	unsigned int shift = 0;
-	const uint8_t *p = sip_block_cut(b, i, limit, copy, &shift);
-
-	return feeds64(p) >> shift;
-}
-
-static uint64_t feeds(const uint8_t *b, uint32_t i, uint32_t limit)
-{
-	return likely(limit - i >= SIP_BLOCK) ? feeds64(b + i) : feeds_cut(b, i, limit);
-}
-
-static __attribute__((noinline)) uint64_t stops_cut(const uint8_t *b, uint32_t i, uint32_t limit)
-{
-	uint8_t copy[SIP_BLOCK];
-	unsigned int shift = 0;
-	const uint8_t *p = sip_block_cut(b, i, limit, copy, &shift);
-
-	return stops64(p) >> shift | UINT64_MAX << (limit - i);
-}
-
-static inline uint64_t stops(const uint8_t *b, uint32_t i, uint32_t limit)
-{
-	return likely(limit - i >= SIP_BLOCK) ? stops64(b + i) : stops_cut(b, i, limit);
-}
 
 static uint32_t skip(const uint8_t *b, uint32_t i, uint32_t limit, const struct sip_set *set)
 {
@@ -142,66 +111,6 @@ static __attribute__((noinline)) bool plain_request(struct sip_msg *m, uint32_t 
 	m->method = method->id;
 	m->uri = sip_span_of(sp + 1, uri_end);
 	return true;
-}
-
-/*
- * Header lines "Name: value CR LF" with names that are known, from l->i on, to the first line that
- * is otherwise: it is next then. Not inlined, for the sake of registers.
- */
-static __attribute__((noinline)) void plain_lines(struct sip_msg *m, struct sip_lines *l)
-{
-	const uint8_t *const b = m->buf;
-	uint64_t bits = l->feeds, present = l->present;
-	size_t i = l->i, base = l->base, n = l->n_hdrs, end, value; /* as wide as addresses */
-	/* Lines may end before the first, blocks may begin up to the second. */
-	const size_t last_end = m->len - 16, last_base = m->len - SIP_BLOCK, limit = n + l->room;
-
-	while (n < limit) {
-		const struct sip_pattern *name;
-		struct sip_hdr *h = &m->hdr[n];
-		uint8_t next, id, name_len;
-
-		while (bits == 0 && base + SIP_BLOCK <= last_base) {
-			base += SIP_BLOCK;
-			bits = feeds64(b + base);
-		}
-		if (unlikely(bits == 0))
-			break;
-		end = base + (size_t)__builtin_ctzll(bits);
-		/* The next line's first bytes are looked at too. */
-		if (unlikely(end >= last_end))
-			break;
-		name = sip_pattern_find(b + i);
-		next = b[end + 1];
-		if (unlikely(!name) || (next <= ' ' && (next == ' ' || next == '\t')))
-			break;
-		name_len = name->name_len;
-		id = name->id;
-		value = i + name_len + 2;
-		if (unlikely(b[value] <= ' ' || b[end - 1] != '\r' || b[end - 2] <= ' '))
-			break;
-		if (likely(!(present >> id & 1)))
-			m->first[id] = (uint16_t)n;
-		else if (sip_at_most_once >> id & 1)
-			break;
-		present |= UINT64_C(1) << id;
-		bits &= bits - 1;
-		h->name_off = (uint16_t)i;
-		h->value_off = (uint16_t)value;
-		h->value_len = (uint16_t)(end - 1 - value);
-		h->name_len = name_len;
-		h->id = id;
-		n++;
-		i = end + 1;
-		if (next <= '\r')
-			break;
-	}
-	l->room = (uint32_t)(limit - n);
-	l->n_hdrs = (uint32_t)n;
-	l->feeds = bits;
-	l->present = present;
-	l->base = (uint32_t)base;
-	l->i = (uint32_t)i;
 }
 
 /* ";name" or ";name=value" without white space or quotes. */
@@ -467,9 +376,7 @@ static inline bool start_line(struct sip_parse *p, struct sip_lines *l, uint32_t
 	uint32_t end, stop;
 	enum sip_result r;
 
-	do
-		end = sip_parse_line_feed(m, l);
-	while (end < start);
+	end = sip_parse_line_feed(m, start);
 	stop = end > start && m->buf[end - 1] == '\r' ? end - 1 : end;
 	if (unlikely(end == m->len || !plain_request(m, start, stop))) {
 		r = sip_start_line(m, start, stop);
@@ -489,14 +396,13 @@ static inline bool start_line(struct sip_parse *p, struct sip_lines *l, uint32_t
 
 static void pass(struct sip_parse *p, uint32_t start)
 {
-	struct sip_lines l = { .base = start & ~UINT32_C(63), .room = SIP_HDR_MAX };
+	struct sip_lines l = { .room = SIP_HDR_MAX };
 	struct sip_msg *m = p->m;
 
-	l.feeds = feeds(m->buf, l.base, m->len);
 	if (!start_line(p, &l, start))
 		return;
 	do
-		if (m->len >= SIP_BLOCK && m->len - l.i > 16 && m->buf[l.i] > '\r')
+		if (likely(m->len >= SIP_BLOCK))
 			plain_lines(m, &l);
 	while (sip_parse_line(p, &l));
 	m->n_hdrs = (uint16_t)l.n_hdrs;

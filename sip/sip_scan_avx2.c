@@ -53,6 +53,14 @@ static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
 	return (not_in(a, low) | not_in(b, low) << 32) & ~upper;
 }
 
+static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
+{
+	__m128i text = _mm_load_si128((const __m128i *)p->text);
+	__m128i mask = _mm_load_si128((const __m128i *)p->mask);
+
+	return _mm_testz_si128(_mm_xor_si128(_mm_loadu_si128((const __m128i *)line), text), mask);
+}
+
 #define SIP_SCAN_NAME "avx2"
 #define SIP_SCAN      sip_scan_avx2
 #include "sip/sip_pass.h"

@@ -36,6 +36,15 @@ static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
 	return not_in(v, table(set->low)) & (set->upper ? ~_mm512_movepi8_mask(v) : UINT64_MAX);
 }
 
+static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
+{
+	__m128i text = _mm_load_si128((const __m128i *)p->text);
+	__m128i mask = _mm_load_si128((const __m128i *)p->mask);
+	__m128i v = _mm_and_si128(_mm_loadu_si128((const __m128i *)line), mask);
+
+	return _mm_movemask_epi8(_mm_cmpeq_epi8(v, text)) == 0xffff;
+}
+
 #define SIP_SCAN_NAME "avx512"
 #define SIP_SCAN      sip_scan_avx512
 #include "sip/sip_pass.h"

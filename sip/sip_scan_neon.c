@@ -65,6 +65,14 @@ static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
 	return not_in64(p, set->low) & ~above;
 }
 
+static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
+{
+	uint8x16_t differ =
+		vandq_u8(veorq_u8(vld1q_u8(line), vld1q_u8(p->text)), vld1q_u8(p->mask));
+
+	return vmaxvq_u8(differ) == 0;
+}
+
 #define SIP_SCAN_NAME "neon"
 #define SIP_SCAN      sip_scan_neon
 #include "sip/sip_pass.h"

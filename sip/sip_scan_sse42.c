@@ -57,6 +57,14 @@ static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
 	return join(not_in(a, low), not_in(b, low), not_in(c, low), not_in(d, low)) & ~upper;
 }
 
+static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
+{
+	__m128i text = _mm_load_si128((const __m128i *)p->text);
+	__m128i mask = _mm_load_si128((const __m128i *)p->mask);
+
+	return _mm_testz_si128(_mm_xor_si128(_mm_loadu_si128((const __m128i *)line), text), mask);
+}
+
 #define SIP_SCAN_NAME "sse4.2"
 #define SIP_SCAN      sip_scan_sse42
 #include "sip/sip_pass.h"
