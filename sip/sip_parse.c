@@ -172,7 +172,6 @@ bool sip_parse_line(struct sip_parse *p, struct sip_lines *l)
 	return true;
 }
 
-/* What 8.1.1 makes mandatory, but for Max-Forwards, which 16.6 item 3 adds. */
 static void require(struct sip_parse *p)
 {
 	static const struct {
@@ -185,11 +184,7 @@ static void require(struct sip_parse *p)
 		{ SIP_HDR_CALL_ID, SIP_ERR_MISSING_CALL_ID },
 		{ SIP_HDR_CSEQ, SIP_ERR_MISSING_CSEQ },
 	};
-	static const uint64_t all = SIP_BIT(SIP_HDR_VIA) | SIP_BIT(SIP_HDR_FROM)
-				    | SIP_BIT(SIP_HDR_TO) | SIP_BIT(SIP_HDR_CALL_ID)
-				    | SIP_BIT(SIP_HDR_CSEQ);
-
-	if ((p->m->present & all) == all)
+	if ((p->m->present & sip_mandatory) == sip_mandatory)
 		return;
 	for (size_t i = 0; i < sizeof(mandatory) / sizeof(mandatory[0]); i++)
 		if (!sip_msg_has(p->m, mandatory[i].id))

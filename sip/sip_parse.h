@@ -16,6 +16,11 @@ static const uint64_t sip_at_most_once =
 	SIP_BIT(SIP_HDR_FROM) | SIP_BIT(SIP_HDR_TO) | SIP_BIT(SIP_HDR_CALL_ID)
 	| SIP_BIT(SIP_HDR_CSEQ) | SIP_BIT(SIP_HDR_MAX_FORWARDS) | SIP_BIT(SIP_HDR_CONTENT_LENGTH);
 
+/** The headers that 8.1.1 makes mandatory, but for Max-Forwards, which 16.6 item 3 adds. */
+static const uint64_t sip_mandatory = SIP_BIT(SIP_HDR_VIA) | SIP_BIT(SIP_HDR_FROM)
+				      | SIP_BIT(SIP_HDR_TO) | SIP_BIT(SIP_HDR_CALL_ID)
+				      | SIP_BIT(SIP_HDR_CSEQ);
+
 /** The parse of one message: the view, and its first error in the order of the text. */
 struct sip_parse {
 	struct sip_msg *m;

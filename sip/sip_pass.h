@@ -5,7 +5,7 @@
  *
  * It takes messages as most are; whatever is not plain goes to sip_parse.h. Pure; any thread.
  */
-#include "sip/sip_pass_lines.h"
+#include "sip/sip_pass_quick.h"
 
 extern const struct sip_scan SIP_SCAN;
 
@@ -63,13 +63,6 @@ static inline uint32_t walk_over(struct walk *w, unsigned int class)
 	return i;
 }
 
-/* Whether four bytes are these letters in any case, and other characters as they are: a letter's
- * case is one bit, which no other byte of a name or a URI becomes a letter by. */
-static inline bool letters4(const uint8_t *p, const char *lower)
-{
-	return (sip_load32(p) | UINT32_C(0x20202020)) == sip_load32(lower);
-}
-
 /* Decimal digits from i on: at most nine, else none. Returns where they end, or 0. */
 static inline uint32_t number(const uint8_t *b, uint32_t i, uint32_t *value)
 {
@@ -113,14 +106,6 @@ static __attribute__((noinline)) bool plain_request(struct sip_msg *m, uint32_t 
 	return true;
 }
 
-/* ";name" or ";name=value" without white space or quotes. */
-struct plain_param {
-	uint32_t name;
-	uint32_t name_end;
-	uint32_t value; /* name_end when there is none */
-	uint32_t end;
-};
-
 /* The parameter whose ';' is at i, the end of a word that the walk has just passed; false when it
  * is not plain. */
 static inline bool plain_param(struct walk *w, uint32_t i, uint32_t end, struct plain_param *p)
@@ -134,49 +119,6 @@ static inline bool plain_param(struct walk *w, uint32_t i, uint32_t end, struct 
 		p->end = walk_over(w, SIP_C_PARAM);
 	}
 	return p->end == end || w->b[p->end] == ';';
-}
-
-static inline struct sip_span value_of(const struct plain_param *p)
-{
-	return sip_span_of(p->value, p->end);
-}
-
-/* Keep a parameter of a Via; false when it is the second of its name, or might be one that is
- * written otherwise. */
-static inline bool keep_via_param(struct sip_via *via, const uint8_t *b,
-				  const struct plain_param *p)
-{
-	const uint8_t *name = b + p->name;
-
-	switch (p->name_end - p->name) {
-	case 6:
-		if (!letters4(name, "bran") || !letters4(name + 2, "anch"))
-			return true;
-		if (via->branch.off)
-			return false;
-		via->branch = value_of(p);
-		return true;
-	case 5:
-		if (!letters4(name, "rpor") || !letters4(name + 1, "port"))
-			return !letters4(name, "madd");
-		if (via->has_rport)
-			return false;
-		via->has_rport = true;
-		via->rport = value_of(p);
-		via->rport_param = sip_span_of(p->name - 1, p->end);
-		return true;
-	case 8:
-		if (!letters4(name, "rece") || !letters4(name + 4, "ived"))
-			return true;
-		if (via->has_received)
-			return false;
-		via->has_received = true;
-		via->received = value_of(p);
-		via->received_param = sip_span_of(p->name - 1, p->end);
-		return true;
-	case 3: return false; /* ttl, perhaps */
-	default: return true;
-	}
 }
 
 /* One via-parm "SIP/2.0/XXX host[:port]*(;param)" that fills [start, end). RFC 3261 20.42. */
@@ -301,23 +243,21 @@ static inline void decode_u32(struct sip_parse *p, uint32_t i, uint32_t end, uin
 		sip_parse_note(p, i, r);
 }
 
-/* The first header with an id: whether there is one, and its value. */
-static inline bool first(const struct sip_msg *m, enum sip_hdr_id id, uint32_t *i, uint32_t *end)
+/* The first header with an id: whether there is one that is left, and its value. */
+static inline bool first(const struct sip_msg *m, uint64_t left, enum sip_hdr_id id, uint32_t *i,
+			 uint32_t *end)
 {
-	const struct sip_hdr *h = &m->hdr[m->first[id]];
-
-	if (!sip_msg_has(m, id))
+	if (!(m->present & left & SIP_BIT(id)))
 		return false;
-	*i = h->value_off;
-	*end = sip_hdr_value_end(h);
+	*i = quick_value(m, id, end);
 	return true;
 }
 
-static inline void decode_via(struct sip_parse *p)
+static inline void decode_via(struct sip_parse *p, uint64_t left)
 {
 	uint32_t i, end;
 
-	if (!first(p->m, SIP_HDR_VIA, &i, &end))
+	if (!first(p->m, left, SIP_HDR_VIA, &i, &end))
 		return;
 	if (likely(plain_via(p->m, i, end)))
 		p->m->decoded |= SIP_DECODED_VIA;
@@ -325,18 +265,18 @@ static inline void decode_via(struct sip_parse *p)
 		sip_parse_via(p, i, end);
 }
 
-static inline void decode_addrs(struct sip_parse *p)
+static inline void decode_addrs(struct sip_parse *p, uint64_t left)
 {
 	struct sip_msg *m = p->m;
 	uint32_t i, end;
 
-	if (first(m, SIP_HDR_FROM, &i, &end)) {
+	if (first(m, left, SIP_HDR_FROM, &i, &end)) {
 		if (likely(plain_addr(m, i, end, &m->from_uri, &m->from_tag)))
 			m->decoded |= SIP_DECODED_FROM;
 		else
 			sip_parse_addr(p, i, end, SIP_HDR_FROM);
 	}
-	if (first(m, SIP_HDR_TO, &i, &end)) {
+	if (first(m, left, SIP_HDR_TO, &i, &end)) {
 		if (likely(plain_addr(m, i, end, &m->to_uri, &m->to_tag)))
 			m->decoded |= SIP_DECODED_TO;
 		else
@@ -344,12 +284,12 @@ static inline void decode_addrs(struct sip_parse *p)
 	}
 }
 
-static inline void decode_rest(struct sip_parse *p)
+static inline void decode_rest(struct sip_parse *p, uint64_t left)
 {
 	struct sip_msg *m = p->m;
 	uint32_t i, end;
 
-	if (first(m, SIP_HDR_CALL_ID, &i, &end)) {
+	if (first(m, left, SIP_HDR_CALL_ID, &i, &end)) {
 		if (likely(i < end)) {
 			m->call_id = sip_span_of(i, end);
 			m->decoded |= SIP_DECODED_CALL_ID;
@@ -357,20 +297,20 @@ static inline void decode_rest(struct sip_parse *p)
 			sip_parse_note(p, i, SIP_ERR_CALL_ID);
 		}
 	}
-	if (first(m, SIP_HDR_CSEQ, &i, &end)) {
+	if (first(m, left, SIP_HDR_CSEQ, &i, &end)) {
 		if (likely(plain_cseq(m, i, end)))
 			m->decoded |= SIP_DECODED_CSEQ;
 		else
 			sip_parse_cseq(p, i, end);
 	}
-	if (first(m, SIP_HDR_MAX_FORWARDS, &i, &end))
+	if (first(m, left, SIP_HDR_MAX_FORWARDS, &i, &end))
 		decode_u32(p, i, end, &m->max_forwards, SIP_ERR_MAX_FORWARDS);
-	if (first(m, SIP_HDR_CONTENT_LENGTH, &i, &end))
+	if (first(m, left, SIP_HDR_CONTENT_LENGTH, &i, &end))
 		decode_u32(p, i, end, &m->content_length, SIP_ERR_CONTENT_LENGTH);
 }
 
 /* The start line; false when there is nothing to be read behind it. */
-static inline bool start_line(struct sip_parse *p, struct sip_lines *l, uint32_t start)
+static __attribute__((noinline)) bool start_line(struct sip_parse *p, uint32_t start)
 {
 	struct sip_msg *m = p->m;
 	uint32_t end, stop;
@@ -378,7 +318,7 @@ static inline bool start_line(struct sip_parse *p, struct sip_lines *l, uint32_t
 
 	end = sip_parse_line_feed(m, start);
 	stop = end > start && m->buf[end - 1] == '\r' ? end - 1 : end;
-	if (unlikely(end == m->len || !plain_request(m, start, stop))) {
+	if (end == m->len || !plain_request(m, start, stop)) {
 		r = sip_start_line(m, start, stop);
 		if (r != SIP_OK)
 			sip_parse_note(p, m->err_off, r);
@@ -390,7 +330,23 @@ static inline bool start_line(struct sip_parse *p, struct sip_lines *l, uint32_t
 		return false;
 	}
 	m->hdrs_off = (uint16_t)(end + 1);
-	l->i = end + 1;
+	return true;
+}
+
+/* Decode what quick_fields() left. */
+static __attribute__((noinline)) void decode(struct sip_parse *p, uint64_t left)
+{
+	decode_via(p, left);
+	decode_addrs(p, left);
+	decode_rest(p, left);
+}
+
+static inline bool quick_end(struct sip_msg *m, uint32_t i)
+{
+	if (m->len - i < 2 || m->buf[i] != '\r' || m->buf[i + 1] != '\n')
+		return false;
+	m->hdrs_end = (uint16_t)i;
+	m->body_off = (uint16_t)(i + 2);
 	return true;
 }
 
@@ -398,18 +354,24 @@ static void pass(struct sip_parse *p, uint32_t start)
 {
 	struct sip_lines l = { .room = SIP_HDR_MAX };
 	struct sip_msg *m = p->m;
+	const bool quick = m->len >= SIP_BLOCK;
+	uint64_t left = UINT64_MAX;
 
-	if (!start_line(p, &l, start))
+	if (unlikely(!(quick && quick_request(m, start)) && !start_line(p, start)))
 		return;
-	do
-		if (likely(m->len >= SIP_BLOCK))
+	l.i = m->hdrs_off;
+	do {
+		if (likely(quick))
 			plain_lines(m, &l);
-	while (sip_parse_line(p, &l));
+		if (likely(quick_end(m, l.i)))
+			break;
+	} while (sip_parse_line(p, &l));
 	m->n_hdrs = (uint16_t)l.n_hdrs;
 	m->present = l.present;
-	decode_via(p);
-	decode_addrs(p);
-	decode_rest(p);
+	if (likely(quick && (l.present & sip_mandatory) == sip_mandatory))
+		left = quick_fields(m, l.present);
+	if (unlikely(left))
+		decode(p, left);
 	sip_parse_finish(p);
 }
 

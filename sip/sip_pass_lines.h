@@ -66,12 +66,9 @@ last_feeds(const struct sip_msg *m, const struct sip_lines *l, ptrdiff_t base, s
  */
 static __attribute__((noinline)) uint64_t other_fields(const struct sip_msg *m, uint32_t i)
 {
+	uint64_t word_ends = stops(m->buf, i, m->len);
 	uint32_t len, id = SIP_HDR_OTHER;
-	uint64_t word_ends;
 
-	if (m->buf[i] <= ' ')
-		return 0;
-	word_ends = stops(m->buf, i, m->len);
 	if (word_ends == 0)
 		return 0;
 	len = (uint32_t)__builtin_ctzll(word_ends);
@@ -158,6 +155,8 @@ static __attribute__((noinline)) void plain_lines(struct sip_msg *m, struct sip_
 			id = p->id;
 			bit = p->bit;
 		} else {
+			if (b[i] <= ' ')
+				break;
 			fields = other_fields(m, (uint32_t)i);
 			if (fields == 0)
 				break;
