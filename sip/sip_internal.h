@@ -54,6 +54,18 @@ static inline uint32_t sip_hdr_value_end(const struct sip_hdr *h)
 	return (uint32_t)h->value_off + h->value_len;
 }
 
+/**
+ * Tables of the scan (sip_scan.c), where compilers do not see what is in them: they would build
+ * them anew at every use. Sets are as sip_set.low; all are 16 bytes, twice.
+ */
+extern const struct sip_tables {
+	uint8_t word[32];     /* what words are made of */
+	uint8_t unbroken[32]; /* URIs but for ';' ',' '\\' and bytes from 0x80 on */
+	uint8_t high_bit[32]; /* the bit of sip_set.low that a high nibble stands for */
+	uint8_t nibble[32];   /* 0x0f */
+	uint8_t feed[32];     /* LF */
+} sip_tables;
+
 /** The scan in use; written by sip_scan.c alone. */
 extern const struct sip_scan *sip_scan_chosen;
 

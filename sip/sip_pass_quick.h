@@ -9,12 +9,6 @@
 
 #include "sip/sip_pass_lines.h"
 
-/* Bytes of URIs, without those from 0x80 on and without ';' ',' '\\'. What is not in it, breaks. */
-static const struct sip_set sip_unbroken = {
-	.low = { 0xf8, 0xfc, 0xf8, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xf4, 0xd0, 0xfc,
-		 0xf4, 0x7c },
-};
-
 /* 64 bytes, at least, are there. Bits of what is beyond them are 0. */
 static inline uint64_t quick_stops(const struct sip_msg *m, uint32_t i)
 {
@@ -27,7 +21,7 @@ static inline uint64_t quick_breaks(const struct sip_msg *m, uint32_t i)
 {
 	uint32_t last = m->len - SIP_BLOCK, base = i < last ? i : last;
 
-	return out64(m->buf + base, &sip_unbroken) >> (i - base);
+	return breaks64(m->buf + base) >> (i - base);
 }
 
 /* The number of the lowest bit, which is taken away. */

@@ -18,16 +18,16 @@ static inline uint64_t bits(__m128i v)
 /* The bytes that are not in a set; those from 0x80 on are in none. */
 static inline uint64_t not_in(__m128i v, __m128i low)
 {
-	__m128i row = _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(0x0f));
-	__m128i in =
-		_mm_and_si128(_mm_shuffle_epi8(low, v), _mm_shuffle_epi8(load(sip_high_bit), row));
+	__m128i row = _mm_and_si128(_mm_srli_epi16(v, 4), load(sip_tables.nibble));
+	__m128i in = _mm_and_si128(_mm_shuffle_epi8(low, v),
+				   _mm_shuffle_epi8(load(sip_tables.high_bit), row));
 
 	return bits(_mm_cmpeq_epi8(in, _mm_setzero_si128()));
 }
 
 static inline uint64_t feed(const uint8_t *p)
 {
-	return bits(_mm_cmpeq_epi8(load(p), _mm_set1_epi8('\n')));
+	return bits(_mm_cmpeq_epi8(load(p), load(sip_tables.feed)));
 }
 
 static inline uint64_t join(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
@@ -42,10 +42,18 @@ static inline uint64_t feeds64(const uint8_t *p)
 
 static inline uint64_t stops64(const uint8_t *p)
 {
-	__m128i word = load(sip_word_low);
+	__m128i word = load(sip_tables.word);
 
 	return join(not_in(load(p), word), not_in(load(p + 16), word), not_in(load(p + 32), word),
 		    not_in(load(p + 48), word));
+}
+
+static inline uint64_t breaks64(const uint8_t *p)
+{
+	__m128i set = load(sip_tables.unbroken);
+
+	return join(not_in(load(p), set), not_in(load(p + 16), set), not_in(load(p + 32), set),
+		    not_in(load(p + 48), set));
 }
 
 static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
