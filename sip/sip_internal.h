@@ -318,10 +318,15 @@ static inline uint64_t sip_hdr_fields(uint64_t value, uint64_t name_len, uint64_
 	return (value << 16) - ((value + 1) << 32) + (name_len << 48) + (id << 56);
 }
 
+/* What a line's start counts for in the sum. In memory, for a multiplication by a constant would
+ * become longer than one that is not known. */
+extern const uint64_t sip_hdr_start_weight;
+#define SIP_HDR_START_WEIGHT (UINT64_C(0x10001) - (UINT64_C(1) << 32))
+
 /** The header of the line at i whose line feed, behind a CR, is at end. */
 static inline struct sip_hdr sip_hdr_sum(uint64_t i, uint64_t end, uint64_t fields)
 {
-	uint64_t sum = i * 0x10001 + ((end - i) << 32) + fields;
+	uint64_t sum = i * sip_hdr_start_weight + (end << 32) + fields;
 	struct sip_hdr h;
 
 	static_assert(sizeof(h) == sizeof(sum) && offsetof(struct sip_hdr, value_off) == 2

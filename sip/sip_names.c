@@ -214,6 +214,8 @@ static struct {
 	uint8_t id;
 } hdrs[1 << HDR_BITS];
 
+const uint64_t sip_hdr_start_weight = SIP_HDR_START_WEIGHT;
+
 struct sip_pattern sip_patterns[(1 << SIP_PATTERN_BITS) + SIP_PATTERN_MORE];
 
 /* Up to eight bytes of a text, zeros behind them. */

@@ -9,19 +9,10 @@
 
 #include "sip/sip_pass_lines.h"
 
-/* 64 bytes, at least, are there. Bits of what is beyond them are 0. */
-static inline uint64_t quick_stops(const struct sip_msg *m, uint32_t i)
+/* 64 bytes behind i are there. */
+static inline bool quick_block(const struct sip_msg *m, uint32_t i)
 {
-	uint32_t last = m->len - SIP_BLOCK, base = i < last ? i : last;
-
-	return stops64(m->buf + base) >> (i - base);
-}
-
-static inline uint64_t quick_breaks(const struct sip_msg *m, uint32_t i)
-{
-	uint32_t last = m->len - SIP_BLOCK, base = i < last ? i : last;
-
-	return breaks64(m->buf + base) >> (i - base);
+	return likely(i + SIP_BLOCK <= m->len);
 }
 
 /* The number of the lowest bit, which is taken away. */
@@ -55,14 +46,14 @@ static inline bool letters4(const uint8_t *p, const char *lower)
 }
 
 /* Decimal digits that fill [i, end), one to four, four bytes into the message or later; false when
- * it is otherwise. Four digits are added up as two pairs, then as one. */
+ * it is otherwise. They are added up as two pairs, then as one. */
 static inline bool quick_number(const uint8_t *b, uint32_t i, uint32_t end, uint32_t *value)
 {
-	uint32_t len = end - i, v;
+	uint32_t v, before = (i - end) * 8 & 31; /* bits of what is no digit */
 
-	if (unlikely(len - 1 >= 4))
+	if (unlikely(end - i - 1 >= 4))
 		return false;
-	v = (sip_load32(b + end - 4) ^ UINT32_C(0x30303030)) >> (32 - 8 * len) << (32 - 8 * len);
+	v = (sip_load32(b + end - 4) ^ UINT32_C(0x30303030)) >> before << before;
 	if (unlikely((v | (v + UINT32_C(0x76767676))) & UINT32_C(0x80808080)))
 		return false;
 	v = (v * 10 + (v >> 8)) & UINT32_C(0x00ff00ff);
@@ -82,10 +73,13 @@ static inline const struct sip_method_entry *quick_method(uint64_t text, uint32_
 static inline bool quick_request(struct sip_msg *m, uint32_t i)
 {
 	const uint8_t *b = m->buf;
-	uint64_t bits = quick_breaks(m, i);
 	const struct sip_method_entry *method;
 	uint32_t sp, uri_end, len;
+	uint64_t bits;
 
+	if (!quick_block(m, i))
+		return false;
+	bits = breaks64(b + i);
 	if (unlikely(bits == 0))
 		return false;
 	len = take_bit(&bits);
@@ -157,6 +151,12 @@ static inline bool keep_via_param(struct sip_via *via, const uint8_t *b,
 	}
 }
 
+/* Whether eight bytes are ";branch=", the most common parameter. */
+static inline bool is_branch(const uint8_t *p)
+{
+	return (sip_load64(p) | UINT64_C(0x0020202020202000)) == sip_load64(";branch=");
+}
+
 /* What there is behind the host and port of a Via, to its end; bits are where words end behind i,
  * as counted from base. */
 static inline bool quick_via_params(struct sip_via *via, const uint8_t *b, uint32_t base,
@@ -172,8 +172,15 @@ static inline bool quick_via_params(struct sip_via *via, const uint8_t *b, uint3
 			p.value = p.end + 1;
 			p.end = take_over(&bits, b, base, SIP_C_PARAM);
 		}
-		if (unlikely(p.end > end || p.name_end == p.name || !keep_via_param(via, b, &p)))
+		if (unlikely(p.end > end || p.name_end == p.name))
 			return false;
+		if (p.name_end == i + 7 && is_branch(b + i)) {
+			if (unlikely(via->branch.off))
+				return false;
+			via->branch = value_of(&p);
+		} else if (unlikely(!keep_via_param(via, b, &p))) {
+			return false;
+		}
 		i = p.end;
 	}
 	return i == end;
@@ -187,14 +194,14 @@ static inline bool quick_via(struct sip_msg *m, uint32_t i, uint32_t end)
 	struct sip_via *via = &m->via;
 	uint64_t bits;
 
-	if (unlikely(host >= end || sip_load64(b + i) != sip_load64("SIP/2.0/")
-		     || b[i + 11] != ' '))
+	if (unlikely(host >= end || !quick_block(m, host)
+		     || sip_load64(b + i) != sip_load64("SIP/2.0/") || b[i + 11] != ' '))
 		return false;
 	if (sip_load32(b + i + 8) != sip_load32("UDP ")
 	    && !(sip_is(b[i + 8], SIP_C_ALPHA) && sip_is(b[i + 9], SIP_C_ALPHA)
 		 && sip_is(b[i + 10], SIP_C_ALPHA)))
 		return false;
-	bits = quick_stops(m, host);
+	bits = stops64(b + host);
 	if (unlikely(bits == 0 || (bits & 1)))
 		return false;
 	at = host + take_bit(&bits);
@@ -218,10 +225,13 @@ static inline bool quick_via(struct sip_msg *m, uint32_t i, uint32_t end)
 static inline bool quick_addr(const struct sip_msg *m, uint32_t i, uint32_t end,
 			      struct sip_span *uri, struct sip_span *tag)
 {
-	uint64_t bits = quick_breaks(m, i);
 	const uint8_t *b = m->buf;
 	uint32_t base = i, start;
+	uint64_t bits;
 
+	if (!quick_block(m, i))
+		return false;
+	bits = breaks64(b + i);
 	if (b[i] == '"') {
 		bits &= bits - 1;
 		do {
