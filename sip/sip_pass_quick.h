@@ -2,40 +2,53 @@
  * The commonest forms of the start line and of the fields that steering needs decoded, by one
  * variant of the scan: sip_pass.h includes it.
  *
- * Each looks at 64 bytes once, takes what it needs from the bits that come of it, and calls
+ * Each looks at 64 bytes at a time, takes what it needs from the bits that come of them, and calls
  * nothing. What is longer or otherwise is left to sip_pass.h, which says the same, only later.
  */
 #pragma once
 
 #include "sip/sip_pass_lines.h"
 
-/* 64 bytes behind i are there. */
-static inline bool quick_block(const struct sip_msg *m, uint32_t i)
+#define QUICK_MAX 512 /* bytes of a value that are looked at here */
+
+/* A walk over bytes of one kind: where words end, or URIs break. */
+struct quick {
+	const struct sip_msg *m;
+	uint64_t (*look)(const uint8_t *p); /* known where this is used, and so no call */
+	uint32_t start;
+	uint32_t base;
+	uint64_t bits; /* of the 64 bytes at base, those not taken yet */
+};
+
+/* Look at the 64 bytes at i; false when the message has fewer. */
+static inline bool quick_look(struct quick *q, uint32_t i)
 {
-	return likely(i + SIP_BLOCK <= m->len);
+	if (unlikely(i + SIP_BLOCK > q->m->len || i - q->start > QUICK_MAX))
+		return false;
+	q->base = i;
+	q->bits = q->look(q->m->buf + i);
+	return true;
 }
 
-/* The number of the lowest bit, which is taken away. */
-static inline uint32_t take_bit(uint64_t *bits)
+/* Take the next place; false when it is too far. */
+static inline bool quick_next(struct quick *q, uint32_t *i)
 {
-	uint32_t i = (uint32_t)__builtin_ctzll(*bits);
-
-	*bits &= *bits - 1;
-	return i;
+	while (unlikely(q->bits == 0))
+		if (!quick_look(q, q->base + SIP_BLOCK))
+			return false;
+	*i = q->base + (uint32_t)__builtin_ctzll(q->bits);
+	q->bits &= q->bits - 1;
+	return true;
 }
 
-/* The next place of those that are no byte of the class, or UINT32_MAX when none is among these. */
-static inline uint32_t take_over(uint64_t *bits, const uint8_t *b, uint32_t base,
-				 unsigned int class)
+/* Take the next place of a byte that is not of the class. */
+static inline bool quick_over(struct quick *q, unsigned int class, uint32_t *i)
 {
-	uint32_t i;
-
-	do {
-		if (unlikely(*bits == 0))
-			return UINT32_MAX;
-		i = base + take_bit(bits);
-	} while (sip_is(b[i], class));
-	return i;
+	do
+		if (unlikely(!quick_next(q, i)))
+			return false;
+	while (sip_is(q->m->buf[*i], class));
+	return true;
 }
 
 /* Whether four bytes are these letters in any case, and other characters as they are: a letter's
@@ -73,18 +86,14 @@ static inline const struct sip_method_entry *quick_method(uint64_t text, uint32_
 static inline bool quick_request(struct sip_msg *m, uint32_t i)
 {
 	const uint8_t *b = m->buf;
+	struct quick q = { .m = m, .look = breaks64, .start = i };
 	const struct sip_method_entry *method;
 	uint32_t sp, uri_end, len;
-	uint64_t bits;
 
-	if (!quick_block(m, i))
+	if (unlikely(!quick_look(&q, i) || !quick_next(&q, &sp)
+		     || !quick_over(&q, SIP_C_URI, &uri_end)))
 		return false;
-	bits = breaks64(b + i);
-	if (unlikely(bits == 0))
-		return false;
-	len = take_bit(&bits);
-	sp = i + len;
-	uri_end = take_over(&bits, b, i, SIP_C_URI);
+	len = sp - i;
 	if (unlikely(len - 1 >= 8 || uri_end > m->len - 10 || b[sp] != ' '
 		     || sip_load64(b + uri_end) != sip_load64(" SIP/2.0") || b[uri_end + 8] != '\r'
 		     || b[uri_end + 9] != '\n' || !sip_is(b[sp + 1], SIP_C_ALPHA)))
@@ -157,20 +166,21 @@ static inline bool is_branch(const uint8_t *p)
 	return (sip_load64(p) | UINT64_C(0x0020202020202000)) == sip_load64(";branch=");
 }
 
-/* What there is behind the host and port of a Via, to its end; bits are where words end behind i,
- * as counted from base. */
-static inline bool quick_via_params(struct sip_via *via, const uint8_t *b, uint32_t base,
-				    uint64_t bits, uint32_t i, uint32_t end)
+/* What there is behind the host and port of a Via, from i to its end. */
+static inline bool quick_via_params(struct sip_via *via, struct quick *q, uint32_t i, uint32_t end)
 {
+	const uint8_t *b = q->m->buf;
+
 	while (i < end) {
 		struct plain_param p = { .name = i + 1 };
 
-		if (unlikely(b[i] != ';' || bits == 0))
+		if (unlikely(b[i] != ';' || !quick_next(q, &p.end)))
 			return false;
-		p.name_end = p.value = p.end = base + take_bit(&bits);
+		p.name_end = p.value = p.end;
 		if (b[p.end] == '=') {
 			p.value = p.end + 1;
-			p.end = take_over(&bits, b, base, SIP_C_PARAM);
+			if (unlikely(!quick_over(q, SIP_C_PARAM, &p.end)))
+				return false;
 		}
 		if (unlikely(p.end > end || p.name_end == p.name))
 			return false;
@@ -192,25 +202,22 @@ static inline bool quick_via(struct sip_msg *m, uint32_t i, uint32_t end)
 	const uint8_t *b = m->buf;
 	uint32_t host = i + 12, at, port = 0;
 	struct sip_via *via = &m->via;
-	uint64_t bits;
+	struct quick q = { .m = m, .look = stops64, .start = host };
 
-	if (unlikely(host >= end || !quick_block(m, host)
-		     || sip_load64(b + i) != sip_load64("SIP/2.0/") || b[i + 11] != ' '))
+	if (unlikely(host >= end || sip_load64(b + i) != sip_load64("SIP/2.0/")
+		     || b[i + 11] != ' '))
 		return false;
 	if (sip_load32(b + i + 8) != sip_load32("UDP ")
 	    && !(sip_is(b[i + 8], SIP_C_ALPHA) && sip_is(b[i + 9], SIP_C_ALPHA)
 		 && sip_is(b[i + 10], SIP_C_ALPHA)))
 		return false;
-	bits = stops64(b + host);
-	if (unlikely(bits == 0 || (bits & 1)))
+	if (unlikely(!quick_look(&q, host) || !quick_next(&q, &at) || at == host))
 		return false;
-	at = host + take_bit(&bits);
 	via->host = sip_span_of(host, at);
 	if (b[at] == ':') {
 		uint32_t digits = at + 1;
 
-		at = bits ? host + take_bit(&bits) : 0;
-		if (unlikely(at == 0 || !quick_number(b, digits, at, &port)))
+		if (unlikely(!quick_next(&q, &at) || !quick_number(b, digits, at, &port)))
 			return false;
 	}
 	via->port = (uint16_t)port;
@@ -218,46 +225,42 @@ static inline bool quick_via(struct sip_msg *m, uint32_t i, uint32_t end)
 	via->value = sip_span_of(i, end);
 	if (at < end)
 		via->params = sip_span_of(at, end);
-	return quick_via_params(via, b, host, bits, at, end);
+	return quick_via_params(via, &q, at, end);
 }
 
 /* A From or To [i, end) with a sip: URI in < >, and at most a tag. RFC 3261 20.10. */
-static inline bool quick_addr(const struct sip_msg *m, uint32_t i, uint32_t end,
-			      struct sip_span *uri, struct sip_span *tag)
+static inline __attribute__((always_inline)) bool quick_addr(const struct sip_msg *m, uint32_t i,
+							     uint32_t end, struct sip_span *uri,
+							     struct sip_span *tag)
 {
+	struct quick q = { .m = m, .look = breaks64, .start = i };
 	const uint8_t *b = m->buf;
-	uint32_t base = i, start;
-	uint64_t bits;
+	uint32_t start, stop;
 
-	if (!quick_block(m, i))
+	if (unlikely(!quick_look(&q, i) || !quick_next(&q, &stop)))
 		return false;
-	bits = breaks64(b + i);
 	if (b[i] == '"') {
-		bits &= bits - 1;
-		do {
-			if (unlikely(bits == 0))
+		do
+			if (unlikely(!quick_next(&q, &i)))
 				return false;
-			i = base + take_bit(&bits);
-		} while (i < end && b[i] != '"' && b[i] != '\\');
-		if (unlikely(i >= end || b[i] != '"' || b[i + 1] != ' '))
+		while (i < end && b[i] != '"' && b[i] != '\\');
+		if (unlikely(i >= end || b[i] != '"' || b[i + 1] != ' ' || !quick_next(&q, &stop)
+			     || !quick_next(&q, &stop)))
 			return false;
-		bits &= bits - 1; /* the space */
 		i += 2;
 	}
+	/* Behind '<' at least "sip:" and one byte more, then '>'. */
 	if (unlikely(i + 7 > end || b[i] != '<' || !letters4(b + i + 1, "sip:")))
 		return false;
-	bits &= bits - 1; /* '<' */
 	start = i + 1;
-	i = take_over(&bits, b, base, SIP_C_URI);
-	if (unlikely(i >= end || b[i] != '>' || i - start < 5))
+	if (unlikely(!quick_over(&q, SIP_C_URI, &i) || i >= end || b[i] != '>' || i - start < 5))
 		return false;
 	*uri = sip_span_of(start, i);
 	if (++i == end)
 		return true;
 	if (unlikely(!letters4(b + i, ";tag") || b[i] != ';' || b[i + 4] != '='))
 		return false;
-	bits &= bits - 1; /* ';' */
-	if (take_over(&bits, b, base, SIP_C_PARAM) != end)
+	if (unlikely(!quick_next(&q, &stop) || !quick_over(&q, SIP_C_PARAM, &stop) || stop != end))
 		return false;
 	*tag = sip_span_of(i + 5, end);
 	return true;
