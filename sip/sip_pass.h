@@ -370,9 +370,15 @@ static void pass(struct sip_parse *p, uint32_t start)
 	m->present = l.present;
 	if (likely(quick && (l.present & sip_mandatory) == sip_mandatory))
 		left = quick_fields(m, l.present);
-	if (unlikely(left))
+	if (unlikely(left)) {
 		decode(p, left);
-	sip_parse_finish(p);
+		sip_parse_finish(p);
+	} else if (likely(p->result == SIP_OK && (l.present & SIP_BIT(SIP_HDR_CONTENT_LENGTH))
+			  && m->content_length <= m->len - m->body_off)) {
+		m->len = m->body_off + m->content_length;
+	} else {
+		sip_parse_finish(p);
+	}
 }
 
 const struct sip_scan SIP_SCAN = { SIP_SCAN_NAME, feeds, stops, skip, pass };
