@@ -108,16 +108,37 @@ static bool field(const uint8_t *b, uint32_t start, uint32_t end, struct sip_hdr
 	return true;
 }
 
+/* Line feeds of [base, base + 64) that are not taken yet. */
+struct feeds {
+	uint64_t bits;
+	uint32_t base;
+};
+
+static struct feeds feeds_from(const struct sip_msg *m, uint32_t i)
+{
+	return (struct feeds){ sip_scan_chosen->feeds(m->buf, i, m->len), i };
+}
+
+/* Take the next line feed: its offset, or the message's length when there is none. */
+static uint32_t take_feed(const struct sip_msg *m, struct feeds *f)
+{
+	uint32_t i;
+
+	while (f->bits == 0) {
+		if (m->len - f->base <= 64)
+			return m->len;
+		*f = feeds_from(m, f->base + 64);
+	}
+	i = f->base + (uint32_t)__builtin_ctzll(f->bits);
+	f->bits &= f->bits - 1;
+	return i;
+}
+
 uint32_t sip_parse_line_feed(const struct sip_msg *m, uint32_t i)
 {
-	uint64_t bits;
+	struct feeds f = feeds_from(m, i);
 
-	for (; i < m->len; i += 64) {
-		bits = sip_scan_chosen->feeds(m->buf, i, m->len);
-		if (bits)
-			return i + (uint32_t)__builtin_ctzll(bits);
-	}
-	return m->len;
+	return take_feed(m, &f);
 }
 
 static bool is_blank(const uint8_t *b, uint32_t i, uint32_t len)
@@ -143,14 +164,16 @@ bool sip_parse_line(struct sip_parse *p, struct sip_lines *l)
 	const uint8_t *b = m->buf;
 	uint32_t start = l->i, end;
 	struct sip_hdr *h = &m->hdr[l->n_hdrs];
+	struct feeds f;
 
 	if (start == m->len)
 		return ends_at(p, start, SIP_ERR_NO_END);
 	if (is_blank(b, start, m->len))
 		return ends_at(p, start, SIP_OK);
-	end = sip_parse_line_feed(m, start);
-	while (end + 1 < m->len && (b[end + 1] == ' ' || b[end + 1] == '\t'))
-		end = sip_parse_line_feed(m, end + 1);
+	f = feeds_from(m, start);
+	do
+		end = take_feed(m, &f);
+	while (end + 1 < m->len && (b[end + 1] == ' ' || b[end + 1] == '\t'));
 	if (end == m->len)
 		return ends_at(p, start, SIP_ERR_NO_END);
 	if (l->room == 0)

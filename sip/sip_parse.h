@@ -38,7 +38,8 @@ struct sip_lines {
 /** Remember an error if it is the first. */
 void sip_parse_note(struct sip_parse *p, uint32_t off, enum sip_result r);
 
-/** The first line feed at or behind i, or the message's length when there is none. */
+/** The first line feed at or behind i, which is in the message, or the message's length when there
+ * is none. */
 uint32_t sip_parse_line_feed(const struct sip_msg *m, uint32_t i);
 
 /** Take the next header line, whatever its form; false behind the last one, with hdrs_end and
