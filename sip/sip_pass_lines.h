@@ -14,7 +14,7 @@
 static __attribute__((noinline)) uint64_t feeds_cut(const uint8_t *b, uint32_t i, uint32_t limit)
 {
 	uint8_t copy[SIP_BLOCK];
-	unsigned int shift;
+	unsigned int shift = 0;
 	const uint8_t *p = sip_block_cut(b, i, limit, copy, &shift);
 
 	return feeds64(p) >> shift;
@@ -28,7 +28,7 @@ static uint64_t feeds(const uint8_t *b, uint32_t i, uint32_t limit)
 static __attribute__((noinline)) uint64_t stops_cut(const uint8_t *b, uint32_t i, uint32_t limit)
 {
 	uint8_t copy[SIP_BLOCK];
-	unsigned int shift;
+	unsigned int shift = 0;
 	const uint8_t *p = sip_block_cut(b, i, limit, copy, &shift);
 
 	return stops64(p) >> shift | UINT64_MAX << (limit - i);
