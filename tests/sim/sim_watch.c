@@ -79,10 +79,14 @@ static uint64_t flags_of(const struct ctl_pair_state *p)
 	uint64_t f = p->active | (uint64_t)p->phase << 8 | (uint64_t)p->pinned << 16
 		     | (uint64_t)p->manual << 17 | (uint64_t)p->cut << 18;
 
-	for (unsigned int s = 0; s < DP_PAIR_MEMBERS; s++)
-		f = f * 1099511628211ull
-		    + (uint64_t)(p->m[s].present | p->m[s].disabled << 1 | p->m[s].draining << 2
-				 | p->m[s].degraded << 3);
+	for (unsigned int s = 0; s < DP_PAIR_MEMBERS; s++) {
+		unsigned int marks = p->m[s].present;
+
+		marks |= (unsigned int)p->m[s].disabled << 1;
+		marks |= (unsigned int)p->m[s].draining << 2;
+		marks |= (unsigned int)p->m[s].degraded << 3;
+		f = f * 1099511628211ull + marks;
+	}
 	return f;
 }
 
