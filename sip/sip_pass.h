@@ -22,7 +22,9 @@ static uint32_t skip(const uint8_t *b, uint32_t i, uint32_t limit, const struct 
 	}
 	if (i == limit)
 		return limit;
-	out = out64(sip_block_cut(b, i, limit, copy, &shift), set) >> shift;
+	/* Two statements: the operands of >> have no order, and the first sets the second. */
+	out = out64(sip_block_cut(b, i, limit, copy, &shift), set);
+	out >>= shift;
 	return i + (uint32_t)__builtin_ctzll(out | UINT64_MAX << (limit - i));
 }
 
