@@ -1,9 +1,11 @@
 /*
- * What the scan's variants share, given how each looks at 64 bytes:
+ * What the scan's variants share, given how each looks at 64 bytes, or at 16:
  *
  *     uint64_t feeds64(const uint8_t *p)                             the bytes that are LF
  *     uint64_t stops64(const uint8_t *p)                             those that are in no word
+ *     uint64_t breaks64(const uint8_t *p)                            those not in .unbroken
  *     uint64_t out64(const uint8_t *p, const struct sip_set *set)    those that are not in a set
+ *     bool has_prefix(const uint8_t *line, const struct sip_pattern *p)  whether it begins so
  *
  * A variant defines these and then includes sip_pass.h, which makes the rest of a struct sip_scan
  * of them.
@@ -13,15 +15,6 @@
 #include "sip/sip_internal.h"
 
 #define SIP_BLOCK 64
-
-/* What words are made of, as sip_set.low: '-' '.' of row 2, digits of row 3, letters of 4 to 7. */
-static const uint8_t sip_word_low[16] = {
-	0xa8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8,
-	0xf8, 0xf8, 0xf0, 0x50, 0x50, 0x54, 0x54, 0x50,
-};
-
-/* The bit of sip_set.low that a high nibble stands for. */
-static const uint8_t sip_high_bit[16] = { 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80 };
 
 /* 64 bytes that hold those of [i, limit), fewer than 64, and how far they are shifted up: bytes
  * before them, or zeros behind. */

@@ -54,6 +54,18 @@ static inline uint32_t sip_hdr_value_end(const struct sip_hdr *h)
 	return (uint32_t)h->value_off + h->value_len;
 }
 
+/**
+ * Tables of the scan (sip_scan.c), where compilers do not see what is in them: they would build
+ * them anew at every use. Sets are as sip_set.low; all are 16 bytes, twice.
+ */
+extern const struct sip_tables {
+	uint8_t word[32];     /* what words are made of */
+	uint8_t unbroken[32]; /* URIs but for ';' ',' '\\' and bytes from 0x80 on */
+	uint8_t high_bit[32]; /* the bit of sip_set.low that a high nibble stands for */
+	uint8_t nibble[32];   /* 0x0f */
+	uint8_t feed[32];     /* LF */
+} sip_tables;
+
 /** The scan in use; written by sip_scan.c alone. */
 extern const struct sip_scan *sip_scan_chosen;
 
@@ -257,47 +269,71 @@ static inline const struct sip_method_entry *sip_method_place(uint64_t first)
 }
 enum sip_hdr_id sip_hdr_lookup(const uint8_t *name, uint32_t len);
 
-/** "Name: " as 16 bytes of a line are compared with it: those under the mask must be equal. Letters
+/**
+ * "Name: " as 16 bytes of a line are compared with it: those under the mask must be equal. Letters
  * have one bit that tells upper from lower case, which no other byte differs from a letter by; the
- * mask leaves it out. */
+ * mask leaves it out.
+ *
+ * One stands where the hash of the first three bytes of its text points; others that begin with
+ * the same three are found by `next`. Where none belongs stands one of three bytes that are hashed
+ * to another place.
+ */
 struct sip_pattern {
-	uint64_t first, first_mask;
-	uint64_t second, second_mask;
-	uint8_t name_len;
+	uint8_t text[16]; /* zeros where the mask has them */
+	uint8_t mask[16];
+	uint64_t bit;  /* of the id */
+	uint64_t hdr;  /* sip_hdr_fields() */
+	uint8_t value; /* bytes of "Name: " */
 	uint8_t id;
-	uint8_t next; /* place of another that begins with the same two letters, or 0 */
-};
+	uint16_t next; /* bytes from the first pattern to the next, or 0 */
+} __attribute__((aligned(64)));
 
-#define SIP_PATTERNS 50
+#define SIP_PATTERN_BITS 6
+#define SIP_PATTERN_HASH UINT32_C(0xb6192a8f)
+#define SIP_PATTERN_MORE 4 /* with the first three bytes of another */
 
-/* Written before main(). Number 0 matches nothing. Places are counted in words of eight bytes. */
-extern struct sip_pattern sip_patterns[SIP_PATTERNS];
-extern uint8_t sip_pattern_first[1024]; /* place, by five bits of either of the first two bytes */
+/* Written before main(). */
+extern struct sip_pattern sip_patterns[(1 << SIP_PATTERN_BITS) + SIP_PATTERN_MORE];
 
-static_assert(sizeof(struct sip_pattern) == 40, "a pattern's place");
-#define SIP_PATTERN_WORDS 5
-
-static inline const struct sip_pattern *sip_pattern_at(uint8_t place)
+/** The place of the pattern that a line may begin with, in bytes from the first. */
+static inline uint32_t sip_pattern_place(const uint8_t *line)
 {
-	return (const struct sip_pattern *)((const uint64_t *)sip_patterns + place);
+	uint32_t key = sip_load32(line) & UINT32_C(0x00dfdfdf);
+
+	static_assert(sizeof(struct sip_pattern) == 64, "shifted as an index");
+	return key * SIP_PATTERN_HASH >> (32 - SIP_PATTERN_BITS) << 6;
 }
 
-static inline unsigned int sip_pattern_hash(uint64_t text)
+static inline const struct sip_pattern *sip_pattern_at(uint32_t place)
 {
-	/* a + b * 256 becomes a * 32 + b. */
-	return (unsigned int)((text & 0x1f1f) * 0x2001 >> 8) & 0x3ff;
+	return (const struct sip_pattern *)((const uint8_t *)sip_patterns + place);
 }
 
-/** The pattern that a line of at least 16 bytes begins with, or NULL. */
-static inline const struct sip_pattern *sip_pattern_find(const uint8_t *line)
+/*
+ * A struct sip_hdr is one number of 64 bits, and that a sum: of what the line's start and end
+ * bring, and of what its name brings, `value` being the bytes from the line's start to its value.
+ */
+static inline uint64_t sip_hdr_fields(uint64_t value, uint64_t name_len, uint64_t id)
 {
-	uint64_t first = sip_load64(line), second = sip_load64(line + 8);
-	const struct sip_pattern *p = sip_pattern_at(sip_pattern_first[sip_pattern_hash(first)]);
+	return (value << 16) - ((value + 1) << 32) + (name_len << 48) + (id << 56);
+}
 
-	while ((first & p->first_mask) != p->first || (second & p->second_mask) != p->second) {
-		if (p->next == 0)
-			return NULL;
-		p = sip_pattern_at(p->next);
-	}
-	return p;
+/* What a line's start counts for in the sum. In memory, for a multiplication by a constant would
+ * become longer than one that is not known. */
+extern const uint64_t sip_hdr_start_weight;
+#define SIP_HDR_START_WEIGHT (UINT64_C(0x10001) - (UINT64_C(1) << 32))
+
+/** The header of the line at i whose line feed, behind a CR, is at end. */
+static inline struct sip_hdr sip_hdr_sum(uint64_t i, uint64_t end, uint64_t fields)
+{
+	uint64_t sum = i * sip_hdr_start_weight + (end << 32) + fields;
+	struct sip_hdr h;
+
+	static_assert(sizeof(h) == sizeof(sum) && offsetof(struct sip_hdr, value_off) == 2
+			      && offsetof(struct sip_hdr, value_len) == 4
+			      && offsetof(struct sip_hdr, name_len) == 6
+			      && offsetof(struct sip_hdr, id) == 7,
+		      "fields of a number");
+	memcpy(&h, &sum, sizeof(h));
+	return h;
 }

@@ -214,8 +214,9 @@ static struct {
 	uint8_t id;
 } hdrs[1 << HDR_BITS];
 
-struct sip_pattern sip_patterns[SIP_PATTERNS];
-uint8_t sip_pattern_first[1024];
+const uint64_t sip_hdr_start_weight = SIP_HDR_START_WEIGHT;
+
+struct sip_pattern sip_patterns[(1 << SIP_PATTERN_BITS) + SIP_PATTERN_MORE];
 
 /* Up to eight bytes of a text, zeros behind them. */
 static uint64_t first_bytes(const uint8_t *p, uint32_t len)
@@ -293,34 +294,41 @@ static void add_hdr(const char *text, uint32_t len, int id)
 /* Those whose "Name: " has more than 16 bytes have no pattern. */
 static void add_pattern(const char *text, uint32_t len, int id)
 {
-	static uint8_t n = 1;
-	uint8_t name[16] = { 0 }, mask[16] = { 0 };
-	uint8_t *link;
+	static uint16_t more = 1 << SIP_PATTERN_BITS;
+	struct sip_pattern new = { .value = (uint8_t)(len + 2), .id = (uint8_t)id }, *p;
 
 	if (len > 14)
 		return;
 	for (uint32_t i = 0; i < len; i++) {
-		mask[i] = sip_is((uint8_t)text[i], SIP_C_ALPHA) ? 0xdf : 0xff;
-		name[i] = (uint8_t)text[i] & mask[i];
+		new.mask[i] = sip_is((uint8_t)text[i], SIP_C_ALPHA) ? 0xdf : 0xff;
+		new.text[i] = (uint8_t)text[i] & new.mask[i];
 	}
-	memcpy(name + len, ": ", 2);
-	memset(mask + len, 0xff, 2);
-	sip_patterns[n] = (struct sip_pattern){
-		.first = sip_load64(name),
-		.first_mask = sip_load64(mask),
-		.second = sip_load64(name + 8),
-		.second_mask = sip_load64(mask + 8),
-		.name_len = (uint8_t)len,
-		.id = (uint8_t)id,
-	};
-	for (link = &sip_pattern_first[sip_pattern_hash(sip_load64(name))]; *link;)
-		link = &sip_patterns[*link / SIP_PATTERN_WORDS].next;
-	*link = (uint8_t)(n++ * SIP_PATTERN_WORDS);
+	memcpy(new.text + len, ": ", 2);
+	memset(new.mask + len, 0xff, 2);
+	new.bit = UINT64_C(1) << id;
+	new.hdr = sip_hdr_fields(new.value, len, (uint64_t)id);
+	p = &sip_patterns[sip_pattern_place(new.text) / sizeof(*p)];
+	if (p->value > 0) {
+		for (; p->next; p = &sip_patterns[p->next / sizeof(*p)])
+			;
+		p->next = (uint16_t)(more * sizeof(*p));
+		p = &sip_patterns[more++];
+	}
+	*p = new;
+}
+
+/* A line that begins with three zeros, letters' case left out, has place 0, others have others. */
+static void no_patterns(void)
+{
+	for (size_t i = 0; i < sizeof(sip_patterns) / sizeof(sip_patterns[0]); i++) {
+		memset(sip_patterns[i].mask, 0xdf, 3);
+		sip_patterns[i].text[0] = i == 0;
+	}
 }
 
 static __attribute__((constructor)) void fill_tables(void)
 {
-	sip_patterns[0].first = 1; /* under no mask */
+	no_patterns();
 	for (int i = SIP_METHOD_OTHER + 1; i < SIP_METHOD_N; i++) {
 		const char *name = method_names[i];
 		uint32_t len = (uint32_t)strlen(name);

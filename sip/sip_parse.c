@@ -108,19 +108,37 @@ static bool field(const uint8_t *b, uint32_t start, uint32_t end, struct sip_hdr
 	return true;
 }
 
-uint32_t sip_parse_line_feed(const struct sip_msg *m, struct sip_lines *l)
+/* Line feeds of [base, base + 64) that are not taken yet. */
+struct feeds {
+	uint64_t bits;
+	uint32_t base;
+};
+
+static struct feeds feeds_from(const struct sip_msg *m, uint32_t i)
+{
+	return (struct feeds){ sip_scan_chosen->feeds(m->buf, i, m->len), i };
+}
+
+/* Take the next line feed: its offset, or the message's length when there is none. */
+static uint32_t take_feed(const struct sip_msg *m, struct feeds *f)
 {
 	uint32_t i;
 
-	while (l->feeds == 0) {
-		if (m->len - l->base <= 64)
+	while (f->bits == 0) {
+		if (m->len - f->base <= 64)
 			return m->len;
-		l->base += 64;
-		l->feeds = sip_scan_chosen->feeds(m->buf, l->base, m->len);
+		*f = feeds_from(m, f->base + 64);
 	}
-	i = l->base + (uint32_t)__builtin_ctzll(l->feeds);
-	l->feeds &= l->feeds - 1;
+	i = f->base + (uint32_t)__builtin_ctzll(f->bits);
+	f->bits &= f->bits - 1;
 	return i;
+}
+
+uint32_t sip_parse_line_feed(const struct sip_msg *m, uint32_t i)
+{
+	struct feeds f = feeds_from(m, i);
+
+	return take_feed(m, &f);
 }
 
 static bool is_blank(const uint8_t *b, uint32_t i, uint32_t len)
@@ -146,13 +164,15 @@ bool sip_parse_line(struct sip_parse *p, struct sip_lines *l)
 	const uint8_t *b = m->buf;
 	uint32_t start = l->i, end;
 	struct sip_hdr *h = &m->hdr[l->n_hdrs];
+	struct feeds f;
 
 	if (start == m->len)
 		return ends_at(p, start, SIP_ERR_NO_END);
 	if (is_blank(b, start, m->len))
 		return ends_at(p, start, SIP_OK);
+	f = feeds_from(m, start);
 	do
-		end = sip_parse_line_feed(m, l);
+		end = take_feed(m, &f);
 	while (end + 1 < m->len && (b[end + 1] == ' ' || b[end + 1] == '\t'));
 	if (end == m->len)
 		return ends_at(p, start, SIP_ERR_NO_END);
@@ -175,7 +195,6 @@ bool sip_parse_line(struct sip_parse *p, struct sip_lines *l)
 	return true;
 }
 
-/* What 8.1.1 makes mandatory, but for Max-Forwards, which 16.6 item 3 adds. */
 static void require(struct sip_parse *p)
 {
 	static const struct {
@@ -188,11 +207,7 @@ static void require(struct sip_parse *p)
 		{ SIP_HDR_CALL_ID, SIP_ERR_MISSING_CALL_ID },
 		{ SIP_HDR_CSEQ, SIP_ERR_MISSING_CSEQ },
 	};
-	static const uint64_t all = SIP_BIT(SIP_HDR_VIA) | SIP_BIT(SIP_HDR_FROM)
-				    | SIP_BIT(SIP_HDR_TO) | SIP_BIT(SIP_HDR_CALL_ID)
-				    | SIP_BIT(SIP_HDR_CSEQ);
-
-	if ((p->m->present & all) == all)
+	if ((p->m->present & sip_mandatory) == sip_mandatory)
 		return;
 	for (size_t i = 0; i < sizeof(mandatory) / sizeof(mandatory[0]); i++)
 		if (!sip_msg_has(p->m, mandatory[i].id))

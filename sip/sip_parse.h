@@ -16,6 +16,11 @@ static const uint64_t sip_at_most_once =
 	SIP_BIT(SIP_HDR_FROM) | SIP_BIT(SIP_HDR_TO) | SIP_BIT(SIP_HDR_CALL_ID)
 	| SIP_BIT(SIP_HDR_CSEQ) | SIP_BIT(SIP_HDR_MAX_FORWARDS) | SIP_BIT(SIP_HDR_CONTENT_LENGTH);
 
+/** The headers that 8.1.1 makes mandatory, but for Max-Forwards, which 16.6 item 3 adds. */
+static const uint64_t sip_mandatory = SIP_BIT(SIP_HDR_VIA) | SIP_BIT(SIP_HDR_FROM)
+				      | SIP_BIT(SIP_HDR_TO) | SIP_BIT(SIP_HDR_CALL_ID)
+				      | SIP_BIT(SIP_HDR_CSEQ);
+
 /** The parse of one message: the view, and its first error in the order of the text. */
 struct sip_parse {
 	struct sip_msg *m;
@@ -24,10 +29,8 @@ struct sip_parse {
 
 /** Where among the header lines it is. */
 struct sip_lines {
-	uint64_t feeds;   /* line feeds of the block at base that are not taken yet */
 	uint64_t present; /* as in sip_msg */
-	uint32_t base;
-	uint32_t i; /* the line that is next */
+	uint32_t i;       /* the line that is next */
 	uint32_t n_hdrs;
 	uint32_t room; /* lines that may still come; those that are no header count too */
 };
@@ -35,8 +38,9 @@ struct sip_lines {
 /** Remember an error if it is the first. */
 void sip_parse_note(struct sip_parse *p, uint32_t off, enum sip_result r);
 
-/** Take the next line feed: its offset, or the message's length when there is none. */
-uint32_t sip_parse_line_feed(const struct sip_msg *m, struct sip_lines *l);
+/** The first line feed at or behind i, which is in the message, or the message's length when there
+ * is none. */
+uint32_t sip_parse_line_feed(const struct sip_msg *m, uint32_t i);
 
 /** Take the next header line, whatever its form; false behind the last one, with hdrs_end and
  * body_off set. */

@@ -5,40 +5,9 @@
  *
  * It takes messages as most are; whatever is not plain goes to sip_parse.h. Pure; any thread.
  */
-#include "sip/sip_parse.h"
-
-#define likely(x)   __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#include "sip/sip_pass_quick.h"
 
 extern const struct sip_scan SIP_SCAN;
-
-static __attribute__((noinline)) uint64_t feeds_cut(const uint8_t *b, uint32_t i, uint32_t limit)
-{
-	uint8_t copy[SIP_BLOCK];
-	unsigned int shift = 0;
-	const uint8_t *p = sip_block_cut(b, i, limit, copy, &shift);
-
-	return feeds64(p) >> shift;
-}
-
-static uint64_t feeds(const uint8_t *b, uint32_t i, uint32_t limit)
-{
-	return likely(limit - i >= SIP_BLOCK) ? feeds64(b + i) : feeds_cut(b, i, limit);
-}
-
-static __attribute__((noinline)) uint64_t stops_cut(const uint8_t *b, uint32_t i, uint32_t limit)
-{
-	uint8_t copy[SIP_BLOCK];
-	unsigned int shift = 0;
-	const uint8_t *p = sip_block_cut(b, i, limit, copy, &shift);
-
-	return stops64(p) >> shift | UINT64_MAX << (limit - i);
-}
-
-static inline uint64_t stops(const uint8_t *b, uint32_t i, uint32_t limit)
-{
-	return likely(limit - i >= SIP_BLOCK) ? stops64(b + i) : stops_cut(b, i, limit);
-}
 
 static uint32_t skip(const uint8_t *b, uint32_t i, uint32_t limit, const struct sip_set *set)
 {
@@ -53,7 +22,9 @@ static uint32_t skip(const uint8_t *b, uint32_t i, uint32_t limit, const struct 
 	}
 	if (i == limit)
 		return limit;
-	out = out64(sip_block_cut(b, i, limit, copy, &shift), set) >> shift;
+	/* Two statements: the operands of >> have no order, and the first sets the second. */
+	out = out64(sip_block_cut(b, i, limit, copy, &shift), set);
+	out >>= shift;
 	return i + (uint32_t)__builtin_ctzll(out | UINT64_MAX << (limit - i));
 }
 
@@ -92,13 +63,6 @@ static inline uint32_t walk_over(struct walk *w, unsigned int class)
 	while (sip_is(w->b[i], class))
 		i = walk_next(w);
 	return i;
-}
-
-/* Whether four bytes are these letters in any case, and other characters as they are: a letter's
- * case is one bit, which no other byte of a name or a URI becomes a letter by. */
-static inline bool letters4(const uint8_t *p, const char *lower)
-{
-	return (sip_load32(p) | UINT32_C(0x20202020)) == sip_load32(lower);
 }
 
 /* Decimal digits from i on: at most nine, else none. Returns where they end, or 0. */
@@ -144,74 +108,6 @@ static __attribute__((noinline)) bool plain_request(struct sip_msg *m, uint32_t 
 	return true;
 }
 
-/*
- * Header lines "Name: value CR LF" with names that are known, from l->i on, to the first line that
- * is otherwise: it is next then. Not inlined, for the sake of registers.
- */
-static __attribute__((noinline)) void plain_lines(struct sip_msg *m, struct sip_lines *l)
-{
-	const uint8_t *const b = m->buf;
-	uint64_t bits = l->feeds, present = l->present;
-	size_t i = l->i, base = l->base, n = l->n_hdrs, end, value; /* as wide as addresses */
-	/* Lines may end before the first, blocks may begin up to the second. */
-	const size_t last_end = m->len - 16, last_base = m->len - SIP_BLOCK, limit = n + l->room;
-
-	while (n < limit) {
-		const struct sip_pattern *name;
-		struct sip_hdr *h = &m->hdr[n];
-		uint8_t next, id, name_len;
-
-		while (bits == 0 && base + SIP_BLOCK <= last_base) {
-			base += SIP_BLOCK;
-			bits = feeds64(b + base);
-		}
-		if (unlikely(bits == 0))
-			break;
-		end = base + (size_t)__builtin_ctzll(bits);
-		/* The next line's first bytes are looked at too. */
-		if (unlikely(end >= last_end))
-			break;
-		name = sip_pattern_find(b + i);
-		next = b[end + 1];
-		if (unlikely(!name) || (next <= ' ' && (next == ' ' || next == '\t')))
-			break;
-		name_len = name->name_len;
-		id = name->id;
-		value = i + name_len + 2;
-		if (unlikely(b[value] <= ' ' || b[end - 1] != '\r' || b[end - 2] <= ' '))
-			break;
-		if (likely(!(present >> id & 1)))
-			m->first[id] = (uint16_t)n;
-		else if (sip_at_most_once >> id & 1)
-			break;
-		present |= UINT64_C(1) << id;
-		bits &= bits - 1;
-		h->name_off = (uint16_t)i;
-		h->value_off = (uint16_t)value;
-		h->value_len = (uint16_t)(end - 1 - value);
-		h->name_len = name_len;
-		h->id = id;
-		n++;
-		i = end + 1;
-		if (next <= '\r')
-			break;
-	}
-	l->room = (uint32_t)(limit - n);
-	l->n_hdrs = (uint32_t)n;
-	l->feeds = bits;
-	l->present = present;
-	l->base = (uint32_t)base;
-	l->i = (uint32_t)i;
-}
-
-/* ";name" or ";name=value" without white space or quotes. */
-struct plain_param {
-	uint32_t name;
-	uint32_t name_end;
-	uint32_t value; /* name_end when there is none */
-	uint32_t end;
-};
-
 /* The parameter whose ';' is at i, the end of a word that the walk has just passed; false when it
  * is not plain. */
 static inline bool plain_param(struct walk *w, uint32_t i, uint32_t end, struct plain_param *p)
@@ -225,49 +121,6 @@ static inline bool plain_param(struct walk *w, uint32_t i, uint32_t end, struct 
 		p->end = walk_over(w, SIP_C_PARAM);
 	}
 	return p->end == end || w->b[p->end] == ';';
-}
-
-static inline struct sip_span value_of(const struct plain_param *p)
-{
-	return sip_span_of(p->value, p->end);
-}
-
-/* Keep a parameter of a Via; false when it is the second of its name, or might be one that is
- * written otherwise. */
-static inline bool keep_via_param(struct sip_via *via, const uint8_t *b,
-				  const struct plain_param *p)
-{
-	const uint8_t *name = b + p->name;
-
-	switch (p->name_end - p->name) {
-	case 6:
-		if (!letters4(name, "bran") || !letters4(name + 2, "anch"))
-			return true;
-		if (via->branch.off)
-			return false;
-		via->branch = value_of(p);
-		return true;
-	case 5:
-		if (!letters4(name, "rpor") || !letters4(name + 1, "port"))
-			return !letters4(name, "madd");
-		if (via->has_rport)
-			return false;
-		via->has_rport = true;
-		via->rport = value_of(p);
-		via->rport_param = sip_span_of(p->name - 1, p->end);
-		return true;
-	case 8:
-		if (!letters4(name, "rece") || !letters4(name + 4, "ived"))
-			return true;
-		if (via->has_received)
-			return false;
-		via->has_received = true;
-		via->received = value_of(p);
-		via->received_param = sip_span_of(p->name - 1, p->end);
-		return true;
-	case 3: return false; /* ttl, perhaps */
-	default: return true;
-	}
 }
 
 /* One via-parm "SIP/2.0/XXX host[:port]*(;param)" that fills [start, end). RFC 3261 20.42. */
@@ -392,23 +245,21 @@ static inline void decode_u32(struct sip_parse *p, uint32_t i, uint32_t end, uin
 		sip_parse_note(p, i, r);
 }
 
-/* The first header with an id: whether there is one, and its value. */
-static inline bool first(const struct sip_msg *m, enum sip_hdr_id id, uint32_t *i, uint32_t *end)
+/* The first header with an id: whether there is one that is left, and its value. */
+static inline bool first(const struct sip_msg *m, uint64_t left, enum sip_hdr_id id, uint32_t *i,
+			 uint32_t *end)
 {
-	const struct sip_hdr *h = &m->hdr[m->first[id]];
-
-	if (!sip_msg_has(m, id))
+	if (!(m->present & left & SIP_BIT(id)))
 		return false;
-	*i = h->value_off;
-	*end = sip_hdr_value_end(h);
+	*i = quick_value(m, id, end);
 	return true;
 }
 
-static inline void decode_via(struct sip_parse *p)
+static inline void decode_via(struct sip_parse *p, uint64_t left)
 {
 	uint32_t i, end;
 
-	if (!first(p->m, SIP_HDR_VIA, &i, &end))
+	if (!first(p->m, left, SIP_HDR_VIA, &i, &end))
 		return;
 	if (likely(plain_via(p->m, i, end)))
 		p->m->decoded |= SIP_DECODED_VIA;
@@ -416,18 +267,18 @@ static inline void decode_via(struct sip_parse *p)
 		sip_parse_via(p, i, end);
 }
 
-static inline void decode_addrs(struct sip_parse *p)
+static inline void decode_addrs(struct sip_parse *p, uint64_t left)
 {
 	struct sip_msg *m = p->m;
 	uint32_t i, end;
 
-	if (first(m, SIP_HDR_FROM, &i, &end)) {
+	if (first(m, left, SIP_HDR_FROM, &i, &end)) {
 		if (likely(plain_addr(m, i, end, &m->from_uri, &m->from_tag)))
 			m->decoded |= SIP_DECODED_FROM;
 		else
 			sip_parse_addr(p, i, end, SIP_HDR_FROM);
 	}
-	if (first(m, SIP_HDR_TO, &i, &end)) {
+	if (first(m, left, SIP_HDR_TO, &i, &end)) {
 		if (likely(plain_addr(m, i, end, &m->to_uri, &m->to_tag)))
 			m->decoded |= SIP_DECODED_TO;
 		else
@@ -435,12 +286,12 @@ static inline void decode_addrs(struct sip_parse *p)
 	}
 }
 
-static inline void decode_rest(struct sip_parse *p)
+static inline void decode_rest(struct sip_parse *p, uint64_t left)
 {
 	struct sip_msg *m = p->m;
 	uint32_t i, end;
 
-	if (first(m, SIP_HDR_CALL_ID, &i, &end)) {
+	if (first(m, left, SIP_HDR_CALL_ID, &i, &end)) {
 		if (likely(i < end)) {
 			m->call_id = sip_span_of(i, end);
 			m->decoded |= SIP_DECODED_CALL_ID;
@@ -448,30 +299,28 @@ static inline void decode_rest(struct sip_parse *p)
 			sip_parse_note(p, i, SIP_ERR_CALL_ID);
 		}
 	}
-	if (first(m, SIP_HDR_CSEQ, &i, &end)) {
+	if (first(m, left, SIP_HDR_CSEQ, &i, &end)) {
 		if (likely(plain_cseq(m, i, end)))
 			m->decoded |= SIP_DECODED_CSEQ;
 		else
 			sip_parse_cseq(p, i, end);
 	}
-	if (first(m, SIP_HDR_MAX_FORWARDS, &i, &end))
+	if (first(m, left, SIP_HDR_MAX_FORWARDS, &i, &end))
 		decode_u32(p, i, end, &m->max_forwards, SIP_ERR_MAX_FORWARDS);
-	if (first(m, SIP_HDR_CONTENT_LENGTH, &i, &end))
+	if (first(m, left, SIP_HDR_CONTENT_LENGTH, &i, &end))
 		decode_u32(p, i, end, &m->content_length, SIP_ERR_CONTENT_LENGTH);
 }
 
 /* The start line; false when there is nothing to be read behind it. */
-static inline bool start_line(struct sip_parse *p, struct sip_lines *l, uint32_t start)
+static __attribute__((noinline)) bool start_line(struct sip_parse *p, uint32_t start)
 {
 	struct sip_msg *m = p->m;
 	uint32_t end, stop;
 	enum sip_result r;
 
-	do
-		end = sip_parse_line_feed(m, l);
-	while (end < start);
+	end = sip_parse_line_feed(m, start);
 	stop = end > start && m->buf[end - 1] == '\r' ? end - 1 : end;
-	if (unlikely(end == m->len || !plain_request(m, start, stop))) {
+	if (end == m->len || !plain_request(m, start, stop)) {
 		r = sip_start_line(m, start, stop);
 		if (r != SIP_OK)
 			sip_parse_note(p, m->err_off, r);
@@ -483,28 +332,55 @@ static inline bool start_line(struct sip_parse *p, struct sip_lines *l, uint32_t
 		return false;
 	}
 	m->hdrs_off = (uint16_t)(end + 1);
-	l->i = end + 1;
+	return true;
+}
+
+/* Decode what quick_fields() left. */
+static __attribute__((noinline)) void decode(struct sip_parse *p, uint64_t left)
+{
+	decode_via(p, left);
+	decode_addrs(p, left);
+	decode_rest(p, left);
+}
+
+static inline bool quick_end(struct sip_msg *m, uint32_t i)
+{
+	if (m->len - i < 2 || m->buf[i] != '\r' || m->buf[i + 1] != '\n')
+		return false;
+	m->hdrs_end = (uint16_t)i;
+	m->body_off = (uint16_t)(i + 2);
 	return true;
 }
 
 static void pass(struct sip_parse *p, uint32_t start)
 {
-	struct sip_lines l = { .base = start & ~UINT32_C(63), .room = SIP_HDR_MAX };
+	struct sip_lines l = { .room = SIP_HDR_MAX };
 	struct sip_msg *m = p->m;
+	const bool quick = m->len >= SIP_BLOCK;
+	uint64_t left = UINT64_MAX;
 
-	l.feeds = feeds(m->buf, l.base, m->len);
-	if (!start_line(p, &l, start))
+	if (unlikely(!(quick && quick_request(m, start)) && !start_line(p, start)))
 		return;
-	do
-		if (m->len >= SIP_BLOCK && m->len - l.i > 16 && m->buf[l.i] > '\r')
+	l.i = m->hdrs_off;
+	do {
+		if (likely(quick))
 			plain_lines(m, &l);
-	while (sip_parse_line(p, &l));
+		if (likely(quick_end(m, l.i)))
+			break;
+	} while (sip_parse_line(p, &l));
 	m->n_hdrs = (uint16_t)l.n_hdrs;
 	m->present = l.present;
-	decode_via(p);
-	decode_addrs(p);
-	decode_rest(p);
-	sip_parse_finish(p);
+	if (likely(quick && (l.present & sip_mandatory) == sip_mandatory))
+		left = quick_fields(m, l.present);
+	if (unlikely(left)) {
+		decode(p, left);
+		sip_parse_finish(p);
+	} else if (likely(p->result == SIP_OK && (l.present & SIP_BIT(SIP_HDR_CONTENT_LENGTH))
+			  && m->content_length <= m->len - m->body_off)) {
+		m->len = m->body_off + m->content_length;
+	} else {
+		sip_parse_finish(p);
+	}
 }
 
 const struct sip_scan SIP_SCAN = { SIP_SCAN_NAME, feeds, stops, skip, pass };

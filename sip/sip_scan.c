@@ -5,6 +5,23 @@
 
 #include "sip/sip_internal.h"
 
+#define TWICE(...)                       \
+	{                                \
+		__VA_ARGS__, __VA_ARGS__ \
+	}
+#define ALL_16(x) x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x
+
+const struct sip_tables sip_tables __attribute__((aligned(32))) = {
+	/* '-' '.' of row 2, digits of row 3, letters of 4 to 7 */
+	.word = TWICE(0xa8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf0, 0x50, 0x50,
+		      0x54, 0x54, 0x50),
+	.unbroken = TWICE(0xf8, 0xfc, 0xf8, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc, 0xf4,
+			  0xd0, 0xfc, 0xf4, 0x7c),
+	.high_bit = TWICE(0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0, 0, 0, 0, 0, 0, 0, 0),
+	.nibble = TWICE(ALL_16(0x0f)),
+	.feed = TWICE(ALL_16('\n')),
+};
+
 extern const struct sip_scan sip_scan_scalar;
 
 #if defined(__x86_64__)

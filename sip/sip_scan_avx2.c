@@ -10,6 +10,11 @@ static inline __m256i load(const uint8_t *p)
 	return _mm256_loadu_si256((const __m256i *)p);
 }
 
+static inline __m256i whole(const uint8_t row[32])
+{
+	return _mm256_load_si256((const __m256i *)row);
+}
+
 static inline __m256i table(const uint8_t row[16])
 {
 	return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)row));
@@ -23,16 +28,16 @@ static inline uint64_t bits(__m256i v)
 /* The bytes that are not in a set; those from 0x80 on are in none. */
 static inline uint64_t not_in(__m256i v, __m256i low)
 {
-	__m256i row = _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(0x0f));
+	__m256i row = _mm256_and_si256(_mm256_srli_epi16(v, 4), whole(sip_tables.nibble));
 	__m256i in = _mm256_and_si256(_mm256_shuffle_epi8(low, v),
-				      _mm256_shuffle_epi8(table(sip_high_bit), row));
+				      _mm256_shuffle_epi8(whole(sip_tables.high_bit), row));
 
 	return bits(_mm256_cmpeq_epi8(in, _mm256_setzero_si256()));
 }
 
 static inline uint64_t feeds64(const uint8_t *p)
 {
-	const __m256i lf = _mm256_set1_epi8('\n');
+	const __m256i lf = whole(sip_tables.feed);
 
 	return bits(_mm256_cmpeq_epi8(load(p), lf))
 	       | bits(_mm256_cmpeq_epi8(load(p + 32), lf)) << 32;
@@ -40,9 +45,16 @@ static inline uint64_t feeds64(const uint8_t *p)
 
 static inline uint64_t stops64(const uint8_t *p)
 {
-	__m256i word = table(sip_word_low);
+	__m256i word = whole(sip_tables.word);
 
 	return not_in(load(p), word) | not_in(load(p + 32), word) << 32;
+}
+
+static inline uint64_t breaks64(const uint8_t *p)
+{
+	__m256i set = whole(sip_tables.unbroken);
+
+	return not_in(load(p), set) | not_in(load(p + 32), set) << 32;
 }
 
 static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
@@ -51,6 +63,14 @@ static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
 	uint64_t upper = set->upper ? bits(a) | bits(b) << 32 : 0;
 
 	return (not_in(a, low) | not_in(b, low) << 32) & ~upper;
+}
+
+static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
+{
+	__m128i text = _mm_load_si128((const __m128i *)p->text);
+	__m128i mask = _mm_load_si128((const __m128i *)p->mask);
+
+	return _mm_testz_si128(_mm_xor_si128(_mm_loadu_si128((const __m128i *)line), text), mask);
 }
 
 #define SIP_SCAN_NAME "avx2"

@@ -16,7 +16,7 @@ static inline uint64_t not_in(__m512i v, __m512i low)
 	__m512i row = _mm512_and_si512(_mm512_srli_epi16(v, 4), _mm512_set1_epi8(0x0f));
 
 	return ~_mm512_test_epi8_mask(_mm512_shuffle_epi8(low, v),
-				      _mm512_shuffle_epi8(table(sip_high_bit), row));
+				      _mm512_shuffle_epi8(table(sip_tables.high_bit), row));
 }
 
 static inline uint64_t feeds64(const uint8_t *p)
@@ -26,7 +26,12 @@ static inline uint64_t feeds64(const uint8_t *p)
 
 static inline uint64_t stops64(const uint8_t *p)
 {
-	return not_in(_mm512_loadu_si512(p), table(sip_word_low));
+	return not_in(_mm512_loadu_si512(p), table(sip_tables.word));
+}
+
+static inline uint64_t breaks64(const uint8_t *p)
+{
+	return not_in(_mm512_loadu_si512(p), table(sip_tables.unbroken));
 }
 
 static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
@@ -34,6 +39,15 @@ static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
 	__m512i v = _mm512_loadu_si512(p);
 
 	return not_in(v, table(set->low)) & (set->upper ? ~_mm512_movepi8_mask(v) : UINT64_MAX);
+}
+
+static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
+{
+	__m128i text = _mm_load_si128((const __m128i *)p->text);
+	__m128i mask = _mm_load_si128((const __m128i *)p->mask);
+	__m128i v = _mm_and_si128(_mm_loadu_si128((const __m128i *)line), mask);
+
+	return _mm_movemask_epi8(_mm_cmpeq_epi8(v, text)) == 0xffff;
 }
 
 #define SIP_SCAN_NAME "avx512"

@@ -24,7 +24,7 @@ static inline uint8x16_t not_in(const uint8_t *p, uint8x16_t low)
 {
 	uint8x16_t v = vld1q_u8(p);
 	uint8x16_t in = vandq_u8(vqtbl1q_u8(low, vandq_u8(v, vdupq_n_u8(0x8f))),
-				 vqtbl1q_u8(vld1q_u8(sip_high_bit), vshrq_n_u8(v, 4)));
+				 vqtbl1q_u8(vld1q_u8(sip_tables.high_bit), vshrq_n_u8(v, 4)));
 
 	return vceqzq_u8(in);
 }
@@ -54,7 +54,12 @@ static inline uint64_t feeds64(const uint8_t *p)
 
 static inline uint64_t stops64(const uint8_t *p)
 {
-	return not_in64(p, sip_word_low);
+	return not_in64(p, sip_tables.word);
+}
+
+static inline uint64_t breaks64(const uint8_t *p)
+{
+	return not_in64(p, sip_tables.unbroken);
 }
 
 static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
@@ -63,6 +68,14 @@ static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
 		set->upper ? bits(upper(p), upper(p + 16), upper(p + 32), upper(p + 48)) : 0;
 
 	return not_in64(p, set->low) & ~above;
+}
+
+static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
+{
+	uint8x16_t differ =
+		vandq_u8(veorq_u8(vld1q_u8(line), vld1q_u8(p->text)), vld1q_u8(p->mask));
+
+	return vmaxvq_u8(differ) == 0;
 }
 
 #define SIP_SCAN_NAME "neon"

@@ -33,6 +33,26 @@ static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
 	return bits;
 }
 
+static inline uint64_t breaks64(const uint8_t *p)
+{
+	uint64_t bits = 0;
+
+	for (unsigned int i = 0; i < SIP_BLOCK; i++) {
+		bool out = p[i] >= 0x80 || !(sip_tables.unbroken[p[i] & 15] >> (p[i] >> 4) & 1);
+
+		bits |= (uint64_t)out << i;
+	}
+	return bits;
+}
+
+static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
+{
+	uint64_t low = (sip_load64(line) ^ sip_load64(p->text)) & sip_load64(p->mask);
+
+	return (low | ((sip_load64(line + 8) ^ sip_load64(p->text + 8)) & sip_load64(p->mask + 8)))
+	       == 0;
+}
+
 #define SIP_SCAN_NAME "scalar"
 #define SIP_SCAN      sip_scan_scalar
 #include "sip/sip_pass.h"

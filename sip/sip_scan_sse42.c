@@ -18,16 +18,16 @@ static inline uint64_t bits(__m128i v)
 /* The bytes that are not in a set; those from 0x80 on are in none. */
 static inline uint64_t not_in(__m128i v, __m128i low)
 {
-	__m128i row = _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(0x0f));
-	__m128i in =
-		_mm_and_si128(_mm_shuffle_epi8(low, v), _mm_shuffle_epi8(load(sip_high_bit), row));
+	__m128i row = _mm_and_si128(_mm_srli_epi16(v, 4), load(sip_tables.nibble));
+	__m128i in = _mm_and_si128(_mm_shuffle_epi8(low, v),
+				   _mm_shuffle_epi8(load(sip_tables.high_bit), row));
 
 	return bits(_mm_cmpeq_epi8(in, _mm_setzero_si128()));
 }
 
 static inline uint64_t feed(const uint8_t *p)
 {
-	return bits(_mm_cmpeq_epi8(load(p), _mm_set1_epi8('\n')));
+	return bits(_mm_cmpeq_epi8(load(p), load(sip_tables.feed)));
 }
 
 static inline uint64_t join(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
@@ -42,10 +42,18 @@ static inline uint64_t feeds64(const uint8_t *p)
 
 static inline uint64_t stops64(const uint8_t *p)
 {
-	__m128i word = load(sip_word_low);
+	__m128i word = load(sip_tables.word);
 
 	return join(not_in(load(p), word), not_in(load(p + 16), word), not_in(load(p + 32), word),
 		    not_in(load(p + 48), word));
+}
+
+static inline uint64_t breaks64(const uint8_t *p)
+{
+	__m128i set = load(sip_tables.unbroken);
+
+	return join(not_in(load(p), set), not_in(load(p + 16), set), not_in(load(p + 32), set),
+		    not_in(load(p + 48), set));
 }
 
 static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
@@ -55,6 +63,14 @@ static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
 	uint64_t upper = set->upper ? join(bits(a), bits(b), bits(c), bits(d)) : 0;
 
 	return join(not_in(a, low), not_in(b, low), not_in(c, low), not_in(d, low)) & ~upper;
+}
+
+static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
+{
+	__m128i text = _mm_load_si128((const __m128i *)p->text);
+	__m128i mask = _mm_load_si128((const __m128i *)p->mask);
+
+	return _mm_testz_si128(_mm_xor_si128(_mm_loadu_si128((const __m128i *)line), text), mask);
 }
 
 #define SIP_SCAN_NAME "sse4.2"

@@ -10,7 +10,7 @@
  * leg without TLS (RFC 5630 5.3). */
 static bool check_uri(struct steer_ctx *c)
 {
-	if (sip_uri_parse(c->m->buf, c->m->uri, &c->uri) < 0) {
+	if (sip_msg_uri(c->m, c->m->uri, &c->uri) < 0) {
 		steer_answer(c, 400, "Bad Request-URI", NULL, DP_REASON_SIP_MALFORMED,
 			     "the Request-URI is malformed");
 		return false;

@@ -93,7 +93,7 @@ static int take_strict(struct steer_ctx *c)
 		r->last = addr;
 		r->last_hdr = it.hdr;
 	}
-	if (n < 0 || !r->last_hdr || sip_uri_parse(c->m->buf, r->last.uri, &c->uri) < 0)
+	if (n < 0 || !r->last_hdr || sip_msg_uri(c->m, r->last.uri, &c->uri) < 0)
 		return -EINVAL;
 	r->strict = true;
 	return 0;
@@ -140,7 +140,7 @@ static int scan_values(struct steer_ctx *c)
 	while ((n = sip_addr_iter_next(&it, &addr)) > 0) {
 		if (r->strict && addr.whole.off == r->last.whole.off)
 			return 0;
-		if (sip_uri_parse(c->m->buf, addr.uri, &u) < 0)
+		if (sip_msg_uri(c->m, addr.uri, &u) < 0)
 			return -EINVAL;
 		if (!is_own_value(c, &u)) {
 			r->has_next = true;
@@ -190,7 +190,7 @@ static unsigned int maddr_cuts(const struct steer_ctx *c, struct sip_span cut[3]
 	unsigned int n = 0;
 	uint32_t host_end;
 
-	if (!c->strip_maddr || sip_uri_parse(c->m->buf, c->uri.whole, &u) < 0)
+	if (!c->strip_maddr || sip_msg_uri(c->m, c->uri.whole, &u) < 0)
 		return 0;
 	host_end = (uint32_t)u.host.off + u.host.len;
 	if (u.port != 0 && u.port != STEER_SIP_PORT)

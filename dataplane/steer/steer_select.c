@@ -84,7 +84,7 @@ static void key_aor(struct key *k, const struct sip_msg *m)
 	struct sip_span s = aor_of(m);
 	struct sip_uri u;
 
-	if (sip_uri_parse(m->buf, s, &u) < 0 || u.scheme == SIP_SCHEME_OTHER
+	if (sip_msg_uri(m, s, &u) < 0 || u.scheme == SIP_SCHEME_OTHER
 	    || u.scheme == SIP_SCHEME_URN) {
 		key_put_bytes(k, m->buf, s);
 	} else if (u.scheme == SIP_SCHEME_TEL) {
@@ -130,7 +130,7 @@ static void key_request_uri_user(struct key *k, const struct sip_msg *m, const s
 	struct sip_uri to;
 
 	key_put_uri_user(k, m, u);
-	if (k->len == 0 && sip_uri_parse(m->buf, m->to_uri, &to) == 0)
+	if (k->len == 0 && sip_msg_uri(m, m->to_uri, &to) == 0)
 		key_put_uri_user(k, m, &to);
 }
 
@@ -282,7 +282,7 @@ bool steer_is_emergency(const struct dp_cfg *cfg, const struct dp_service *servi
 
 	if (!m->is_request)
 		return false;
-	if (sip_uri_parse(m->buf, m->uri, &u) == 0
+	if (sip_msg_uri(m, m->uri, &u) == 0
 	    && ((u.scheme == SIP_SCHEME_URN && is_sos(m->buf, u.user))
 		|| is_emergency_number(cfg, service, m, &u)))
 		return true;

@@ -176,7 +176,8 @@ class Round:
         self.fault.prepare()
         wires = [Wire(self.rack, name) for name in self.servers]
         before = rescues(self.appliance)
-        load = Load(self.rack, calls, self.rate, name=f"load{number}", hold_ms=1000, timeout_s=40)  # longer than T1: a lost ACK comes again before BYE
+        # Calls last longer than T1: a lost ACK comes again before BYE.
+        load = Load(self.rack, calls, self.rate, name=f"load{number}", hold_ms=1000, timeout_s=40)
         time.sleep(2 + self.random.random() * 2)
         struck = time.time()
         self.fault.strike()
@@ -267,7 +268,7 @@ def loss(lab, seconds, rate, percent=1.0, scenario="uas"):
     wires = [Wire(rack, name) for name in servers]
     if percent:
         lose(rack, percent)
-    load = Load(rack, rate * seconds, rate, hold_ms=1000, timeout_s=40)  # longer than T1: a lost ACK comes again before BYE
+    load = Load(rack, rate * seconds, rate, hold_ms=1000, timeout_s=40)
     load.wait(seconds + 120)
     if percent:
         lose_nothing(rack)

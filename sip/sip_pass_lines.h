@@ -1,0 +1,185 @@
+/*
+ * The header lines of a message, by one variant of the scan: sip_pass.h includes it.
+ *
+ * Lines "Name: value CR LF" are taken, known names and others; whatever is written otherwise is
+ * left to sip_parse_line().
+ */
+#pragma once
+
+#include "sip/sip_parse.h"
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+static __attribute__((noinline)) uint64_t feeds_cut(const uint8_t *b, uint32_t i, uint32_t limit)
+{
+	uint8_t copy[SIP_BLOCK];
+	unsigned int shift = 0;
+	const uint8_t *p = sip_block_cut(b, i, limit, copy, &shift);
+
+	return feeds64(p) >> shift;
+}
+
+static uint64_t feeds(const uint8_t *b, uint32_t i, uint32_t limit)
+{
+	return likely(limit - i >= SIP_BLOCK) ? feeds64(b + i) : feeds_cut(b, i, limit);
+}
+
+static __attribute__((noinline)) uint64_t stops_cut(const uint8_t *b, uint32_t i, uint32_t limit)
+{
+	uint8_t copy[SIP_BLOCK];
+	unsigned int shift = 0;
+	const uint8_t *p = sip_block_cut(b, i, limit, copy, &shift);
+
+	return stops64(p) >> shift | UINT64_MAX << (limit - i);
+}
+
+static inline uint64_t stops(const uint8_t *b, uint32_t i, uint32_t limit)
+{
+	return likely(limit - i >= SIP_BLOCK) ? stops64(b + i) : stops_cut(b, i, limit);
+}
+
+/*
+ * The line feeds of a block that may not be a whole one, or more than there is room for: 0 to end
+ * at it. n are the lines taken. Of a line that is taken, and of what follows the last of them, 16
+ * bytes are compared with names: so the last feed here is the first with fewer bytes behind it.
+ */
+static __attribute__((noinline)) uint64_t
+last_feeds(const struct sip_msg *m, const struct sip_lines *l, ptrdiff_t base, size_t n)
+{
+	uint32_t i = (uint32_t)base, len = m->len;
+	uint64_t bits, far = 0;
+
+	if (i + 16 > len || n - l->n_hdrs + SIP_BLOCK > l->room)
+		return 0;
+	bits = feeds(m->buf, i, len);
+	if (i + SIP_BLOCK + 16 <= len)
+		return bits;
+	far = bits & ((UINT64_C(1) << (len - 16 - i)) - 1);
+	bits &= ~far;
+	return far | (bits & -bits);
+}
+
+/*
+ * Of a line whose name has no pattern: what sip_hdr_fields() says of it, or 0 when it is not "Name:
+ * " with a name of few words. A known name of up to 14 bytes has a pattern.
+ */
+static __attribute__((noinline)) uint64_t other_fields(const struct sip_msg *m, uint32_t i)
+{
+	uint64_t word_ends = stops(m->buf, i, m->len);
+	uint32_t len, id = SIP_HDR_OTHER;
+
+	if (word_ends == 0)
+		return 0;
+	len = (uint32_t)__builtin_ctzll(word_ends);
+	if (len == 0 || i + len + 2 >= m->len || m->buf[i + len] != ':'
+	    || m->buf[i + len + 1] != ' ')
+		return 0;
+	if (len > 14)
+		id = sip_hdr_lookup(m->buf + i, len);
+	return sip_hdr_fields(len + 2, len, id);
+}
+
+/* The pattern that a line of at least 16 bytes begins with, or NULL. */
+static inline const struct sip_pattern *pattern_of(const uint8_t *line)
+{
+	const struct sip_pattern *p = sip_pattern_at(sip_pattern_place(line));
+
+	while (!likely(has_prefix(line, p))) {
+		if (p->next == 0)
+			return NULL;
+		p = sip_pattern_at(p->next);
+	}
+	return p;
+}
+
+/* The n-th line goes on at l->i: leave all of it to others. Returns n. */
+static __attribute__((noinline)) size_t take_back(struct sip_msg *m, struct sip_lines *l, size_t n)
+{
+	const struct sip_hdr *h = &m->hdr[n];
+
+	l->room++;
+	l->i = h->name_off;
+	if (m->first[h->id] == n)
+		l->present &= ~SIP_BIT(h->id);
+	return n;
+}
+
+/* Shorter header lines are not taken here: "a: b", CR, LF. */
+#define SHORTEST_LINE 6
+
+/* Where blocks of lines may begin that are followed by 16 bytes, and have no more lines than there
+ * is room for. */
+static inline ptrdiff_t last_block(const struct sip_msg *m, const struct sip_lines *l)
+{
+	ptrdiff_t by_bytes = (ptrdiff_t)m->len - SIP_BLOCK - 16;
+	ptrdiff_t by_lines = (ptrdiff_t)(l->i + l->room * SHORTEST_LINE) - SIP_BLOCK;
+
+	return by_bytes < by_lines ? by_bytes : by_lines;
+}
+
+/*
+ * Header lines from l->i on, to the first line that is not plain: it is next then. Not inlined, for
+ * the sake of registers.
+ *
+ * That a line is no continuation is not looked at when the one before it is taken: no name begins
+ * with white space, so it shows at its own turn.
+ */
+static __attribute__((noinline)) void plain_lines(struct sip_msg *m, struct sip_lines *l)
+{
+	const uint8_t *const b = m->buf;
+	const ptrdiff_t last = last_block(m, l);
+	ptrdiff_t base = (ptrdiff_t)l->i - SIP_BLOCK;
+	size_t i = l->i, n = l->n_hdrs; /* as wide as addresses */
+	uint64_t bits = 0, present = l->present;
+
+	for (;;) {
+		const struct sip_pattern *p;
+		uint64_t fields, bit;
+		size_t end, value, id;
+
+		while (unlikely(bits == 0)) {
+			base += SIP_BLOCK;
+			if (unlikely(base > last))
+				bits = last_feeds(m, l, base, n);
+			else
+				bits = feeds64(b + base);
+			if (base > last && bits == 0)
+				goto out;
+		}
+		end = (size_t)base + (size_t)__builtin_ctzll(bits);
+		p = pattern_of(b + i);
+		if (likely(p)) {
+			fields = p->hdr;
+			value = i + p->value;
+			id = p->id;
+			bit = p->bit;
+		} else {
+			if (b[i] <= ' ')
+				break;
+			fields = other_fields(m, (uint32_t)i);
+			if (fields == 0)
+				break;
+			value = i + (fields >> 48 & 0xff) + 2;
+			id = fields >> 56;
+			bit = SIP_BIT(id);
+		}
+		if (unlikely(b[value] <= ' ' || b[end - 1] != '\r' || b[end - 2] <= ' '))
+			break;
+		if (likely(!(present & bit)))
+			m->first[id] = (uint16_t)n;
+		else if (sip_at_most_once & bit)
+			break;
+		present |= bit;
+		m->hdr[n++] = sip_hdr_sum(i, end, fields);
+		bits &= bits - 1;
+		i = end + 1;
+	}
+out:
+	l->room -= (uint32_t)n - l->n_hdrs;
+	l->present = present;
+	l->i = (uint32_t)i;
+	if (unlikely(i < m->len && (b[i] == ' ' || b[i] == '\t') && n > l->n_hdrs))
+		n = take_back(m, l, n - 1);
+	l->n_hdrs = (uint32_t)n;
+}
