@@ -131,7 +131,7 @@ def part_fuzz(tally):
 
 def part_e2e(tally):
     """Calls through real DPDK ports."""
-    status, out = call(["python3", "tests/e2e/run.py", "--jobs", "3", "--report", f"{ROOT}/build/e2e.txt"], timeout=2400)
+    status, out = call(["python3", "tests/e2e/run.py", "--jobs", "2", "--report", f"{ROOT}/build/e2e.txt"], timeout=2400)
     print(out, end="")
     cases = 0
     if os.path.exists(f"{ROOT}/build/e2e.txt"):

@@ -13,6 +13,8 @@ from lab import LabError, run, wait_for
 from rack import APPLIANCE4, APPLIANCE6, BUILD, Rack
 from sippload import Load, Server
 
+ALONE = True  # hugepages are the whole machine's
+
 
 class Alone:
     """A rack with a data plane and its driver, no sipsteerd."""
