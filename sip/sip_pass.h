@@ -123,7 +123,7 @@ static inline bool plain_param(struct walk *w, uint32_t i, uint32_t end, struct 
 	return p->end == end || w->b[p->end] == ';';
 }
 
-/* One via-parm "SIP/2.0/XXX host[:port]*(;param)" that fills [start, end). RFC 3261 20.42. */
+/* One via-parm "SIP/2.0/transport host[:port]*(;param)" that fills [start, end). RFC 3261 20.42. */
 static __attribute__((noinline)) bool plain_via(struct sip_msg *m, uint32_t start, uint32_t end)
 {
 	struct sip_via *via = &m->via;

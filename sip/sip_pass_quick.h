@@ -196,7 +196,7 @@ static inline bool quick_via_params(struct sip_via *via, struct quick *q, uint32
 	return i == end;
 }
 
-/* One via-parm "SIP/2.0/XXX host[:port]*(;param)" that fills [i, end). RFC 3261 20.42. */
+/* One via-parm "SIP/2.0/transport host[:port]*(;param)" that fills [i, end). RFC 3261 20.42. */
 static inline bool quick_via(struct sip_msg *m, uint32_t i, uint32_t end)
 {
 	const uint8_t *b = m->buf;
