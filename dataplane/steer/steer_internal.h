@@ -112,6 +112,7 @@ struct steer_ctx {
 	const struct dp_service *service; /* of the listener */
 	const struct dp_source *source;   /* the member or pair that sent it; NULL: a client */
 	struct sip_uri uri;               /* Request-URI in force */
+	const uint16_t *slot;             /* steer_select_early()'s; NULL: not looked for */
 	bool strip_maddr; /* it names us by maddr, which is stripped (RFC 3261 16.4) */
 	bool in_dialog;
 	bool came_back; /* it went the other way with the same Request-URI and Route */
@@ -246,6 +247,9 @@ bool steer_inward(struct steer_ctx *c, struct steer_hop *hop);
 bool steer_outward(struct steer_ctx *c, struct steer_hop *hop);
 
 /* steer_select.c */
+/** Find the table's slot for a client's request that has no Route, and have it fetched: it lies in
+ * two megabytes of them. After the Request-URI has been read. */
+void steer_select_early(struct steer_ctx *c);
 /** The pair that the service's `select` names for a request, or NULL. */
 const struct dp_pair *steer_select_pair(const struct steer_ctx *c);
 /** Whether a request is an emergency call or has priority: shed last. */

@@ -37,8 +37,14 @@ uint32_t steer_maglev_size(const struct steer_maglev_entry *e, size_t n);
 int steer_maglev_build(const struct steer_maglev_entry *e, size_t n, uint16_t *table,
 		       uint32_t size);
 
-/** The value for a hash: multiply-shift instead of a division. */
+/** Where the value for a hash stands: multiply-shift instead of a division. */
+static inline const uint16_t *steer_maglev_slot(const uint16_t *table, uint32_t size, uint64_t hash)
+{
+	return table + (uint32_t)(((hash >> 32) * size) >> 32);
+}
+
+/** The value for a hash. */
 static inline uint16_t steer_maglev_lookup(const uint16_t *table, uint32_t size, uint64_t hash)
 {
-	return table[(uint32_t)(((hash >> 32) * size) >> 32)];
+	return *steer_maglev_slot(table, size, hash);
 }

@@ -136,6 +136,8 @@ void steer_request(struct steer_ctx *c)
 		steer_answer_options(c);
 		return;
 	}
+	if (!c->source)
+		steer_select_early(c);
 	steer_transaction_find(c);
 	if (!c->t.record)
 		c->t.loop = steer_loop_hash(c->t.secret, c->m);

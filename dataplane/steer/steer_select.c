@@ -195,16 +195,35 @@ static uint64_t select_hash(const struct steer_ctx *c)
 	return steer_hash(k.b, k.len);
 }
 
+static const uint16_t *slot_of(const struct steer_ctx *c)
+{
+	const struct dp_service *s = c->service;
+
+	return steer_maglev_slot(dp_cfg_at(c->cfg, s->maglev), s->maglev_size, select_hash(c));
+}
+
+static bool has_table(const struct dp_service *s)
+{
+	return s->n_pairs > 1 && s->maglev_size != 0;
+}
+
+void steer_select_early(struct steer_ctx *c)
+{
+	if (!has_table(c->service) || sip_msg_has(c->m, SIP_HDR_ROUTE))
+		return;
+	c->slot = slot_of(c);
+	__builtin_prefetch(c->slot);
+}
+
 const struct dp_pair *steer_select_pair(const struct steer_ctx *c)
 {
 	const struct dp_service *s = c->service;
-	const uint16_t *table = dp_cfg_at(c->cfg, s->maglev);
 
 	if (s->n_pairs == 0 || s->maglev_size == 0)
 		return NULL;
-	if (s->n_pairs == 1)
+	if (!has_table(s))
 		return dp_cfg_pair(c->cfg, *(const uint16_t *)dp_cfg_at(c->cfg, s->pairs));
-	return dp_cfg_pair(c->cfg, steer_maglev_lookup(table, s->maglev_size, select_hash(c)));
+	return dp_cfg_pair(c->cfg, *(c->slot ? c->slot : slot_of(c)));
 }
 
 /* ---- Emergency calls ---- */
