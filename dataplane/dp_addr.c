@@ -9,16 +9,6 @@
 
 static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
-bool dp_ip_is_v4(const struct sip_ip *ip)
-{
-	return memcmp(ip->b, mapped_prefix, sizeof(mapped_prefix)) == 0;
-}
-
-bool dp_ip_equal(const struct sip_ip *a, const struct sip_ip *b)
-{
-	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
-}
-
 /* Written out, since one is written into the Via of every request. */
 
 /* The digits of a byte, and behind them how many there are. */

@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include <string.h>
+
 #include "dataplane/dp_region.h"
 #include "sip/sip_uri.h"
 
@@ -23,8 +25,27 @@ struct dp_endpoint {
 };
 _Static_assert(sizeof(struct dp_endpoint) == 24, "hashed and compared whole");
 
-bool dp_ip_is_v4(const struct sip_ip *ip);
-bool dp_ip_equal(const struct sip_ip *a, const struct sip_ip *b);
+#define DP_IP_MAPPED 0xffff0000u /* bytes 8 to 11 of ::ffff:a.b.c.d */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "and as a word");
+
+static inline bool dp_ip_is_v4(const struct sip_ip *ip)
+{
+	uint64_t zeros;
+	uint32_t prefix;
+
+	memcpy(&zeros, ip->b, sizeof(zeros));
+	memcpy(&prefix, ip->b + 8, sizeof(prefix));
+	return (zeros | (prefix ^ DP_IP_MAPPED)) == 0;
+}
+
+static inline bool dp_ip_equal(const struct sip_ip *a, const struct sip_ip *b)
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a->b, sizeof(x));
+	memcpy(y, b->b, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
 
 /** Whether an address lies in a prefix of `len` bits (of 128). */
 bool dp_ip_in_prefix(const struct sip_ip *ip, const struct sip_ip *prefix, unsigned int len);
@@ -173,7 +194,8 @@ struct dp_source {
 /** Secret keys shared by all instances; [0] signs, all verify. */
 struct dp_secret {
 	uint8_t b[16];
-	/* Made of b by steer_secret_spread(), for steer_digest(). */
+	/* Made of b by steer_secret_spread(), for steer_seal() and steer_digest(). */
+	uint8_t round[11 * 16];
 	uint64_t digest[DP_DIGEST_WORDS + 1];
 };
 

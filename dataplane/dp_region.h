@@ -29,7 +29,7 @@
 #include "sip/sip_msg.h"
 
 #define DP_REGION_MAGIC   0x7265657473706973ull /* "sipsteer" */
-#define DP_LAYOUT_VERSION 4 /* raised whenever any struct reachable from here changes */
+#define DP_LAYOUT_VERSION 5 /* raised whenever any struct reachable from here changes */
 
 #define DP_CACHE_LINE  64
 #define DP_MAX_WORKERS 16

@@ -1,10 +1,12 @@
 /*
- * SipHash (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012) of words and of bytes,
- * and the universal hash before it. Owns nothing; pure. No byte outside a part is read.
+ * SipHash (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012), seals, and the
+ * universal hash before them. Owns nothing; pure. No byte outside a part is read.
  */
 #include "dataplane/steer/steer_mac.h"
 
 #include <string.h>
+
+#include "dataplane/steer/steer_aes.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "SipHash reads little-endian words");
 
@@ -103,16 +105,7 @@ uint64_t steer_siphash(const struct dp_secret *key, const void *p, size_t len)
 uint64_t steer_seal(const struct dp_secret *key, enum steer_domain domain, const uint64_t *words,
 		    size_t n)
 {
-	struct hasher h;
-
-	hash_start(&h, load64(key->b), load64(key->b + 8));
-	for (size_t i = 0; i < n; i++)
-		hash_word(&h, words[i], 2);
-	/* As if the domain were a last byte. */
-	hash_word(&h, (uint64_t)domain | (uint64_t)(8 * n + 1) << 56, 2);
-	h.v2 ^= 0xff;
-	hash_rounds(&h, 4);
-	return h.v0 ^ h.v1 ^ h.v2 ^ h.v3;
+	return steer_aes_mac(key->round, (uint64_t)domain | (uint64_t)n << 8, words, n);
 }
 
 uint64_t steer_hash(const void *p, size_t len)
@@ -127,6 +120,7 @@ uint64_t steer_hash(const void *p, size_t len)
 
 void steer_secret_spread(struct dp_secret *key)
 {
+	steer_aes_expand(key->b, key->round);
 	for (uint64_t i = 0; i <= DP_DIGEST_WORDS; i++)
 		key->digest[i] = steer_seal(key, STEER_DOMAIN_SPREAD, &i, 1);
 }

@@ -4,8 +4,8 @@
  *
  * What a message brings (a branch, a Call-ID) goes through steer_digest(), a universal hash: nobody
  * who does not know the key can find two inputs with one digest, but the digests themselves would
- * tell of it. So they never leave the machine. What does leave is steer_seal(), SipHash-2-4 of a
- * few words, digests among them: a pseudo-random function of a universal hash is one of the whole
+ * tell of it. So they never leave the machine. What does leave is steer_seal(), AES in a chain over
+ * a few words, digests among them: a pseudo-random function of a universal hash is one of the whole
  * input (Shoup, "On Fast and Provably Secure Message Authentication Based on Universal Hashing",
  * 1996). Pure; any thread.
  */
@@ -34,7 +34,7 @@ struct steer_part {
 	size_t len;
 };
 
-/** Fill a key's other half from its bytes. */
+/** Fill the rest of a key from its bytes. */
 void steer_secret_spread(struct dp_secret *key);
 
 #define STEER_DIGEST_PARTS 4
@@ -47,11 +47,12 @@ void steer_secret_spread(struct dp_secret *key);
 uint64_t steer_digest(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
 		      const struct steer_part *parts, size_t n);
 
-/** SipHash-2-4 (Aumasson and Bernstein, 2012) of n words and the domain. */
+/** CBC-MAC by AES-128 of a word that holds the domain and n, and n words; its first 64 bits. See
+ * steer_aes.h: no input is the beginning of another one. Under a spread key. */
 uint64_t steer_seal(const struct dp_secret *key, enum steer_domain domain, const uint64_t *words,
 		    size_t n);
 
-/** SipHash-2-4 of plain bytes. */
+/** SipHash-2-4 (Aumasson and Bernstein, 2012) of plain bytes. */
 uint64_t steer_siphash(const struct dp_secret *key, const void *p, size_t len);
 
 /** Unkeyed, well-mixed 64-bit hash of bytes, the same everywhere: pair selection (with Maglev). */

@@ -1,5 +1,5 @@
 /*
- * SipHash against the published vectors; the universal hash against one written out without its
+ * SipHash and AES against published vectors; the universal hash against one written out without its
  * short cuts. All input lies flush against a guard page.
  */
 #include "dataplane/steer/steer_mac.h"
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/steer/steer_aes.h"
 #include "tests/leaks.h"
 #include "tests/sip/guard.h"
 
@@ -63,17 +64,74 @@ Test(steer_mac, siphash_2_4_vectors_of_its_authors)
 	guard_fini(&g);
 }
 
-Test(steer_mac, seal_is_siphash_of_the_words_and_the_domain)
+/* FIPS 197, appendix C.1: AES-128 of one block. */
+Test(steer_mac, aes_vector_of_fips_197)
 {
-	uint64_t words[5] = { 1, UINT64_MAX, 0x0123456789abcdef, 0, 77 };
-	uint8_t flat[sizeof(words) + 1];
+	static const uint8_t plain[16] = { 0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
+					   0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff };
+	static const uint8_t cipher[8] = { 0x69, 0xc4, 0xe0, 0xd8, 0x6a, 0x7b, 0x04, 0x30 };
+	const struct steer_aes_impl *impl;
+	uint64_t first, second, want;
 
+	memcpy(&first, plain, 8);
+	memcpy(&second, plain + 8, 8);
+	memcpy(&want, cipher, 8);
+	for (size_t i = 0, n = steer_aes_impls(&impl); i < n; i++) {
+		uint64_t got = impl[i].mac(counting_key.round, first, &second, 1);
+
+		cr_expect(got == want, "%s: %016lx", impl[i].name, got);
+	}
+}
+
+/* The values that any machine must arrive at: AES-128-CBC by OpenSSL over the same blocks. */
+static const uint64_t seals[6] = {
+	0x1cce52cb6cc79d78, 0x3d21cec205024416, 0xa413ea4f63c94b3b,
+	0x6d105e491a40b72a, 0x9a2a59f6fb3cdd62, 0x25bd9e7ab59820dd,
+};
+
+Test(steer_mac, seals_are_the_same_by_every_implementation)
+{
+	static const uint64_t words[5] = { 1, UINT64_MAX, 0x0123456789abcdef, 0, 77 };
+	const struct steer_aes_impl *impl;
+	size_t n_impls = steer_aes_impls(&impl);
+
+	cr_expect(steer_aes_mac == impl[0].mac);
 	for (size_t n = 0; n <= 5; n++) {
-		memcpy(flat, words, 8 * n);
-		flat[8 * n] = STEER_DOMAIN_FLOW;
-		cr_expect(steer_seal(&counting_key, STEER_DOMAIN_FLOW, words, n)
-				  == steer_siphash(&counting_key, flat, 8 * n + 1),
-			  "%zu words", n);
+		uint64_t got = steer_seal(&counting_key, STEER_DOMAIN_FLOW, words, n);
+
+		cr_expect(got == seals[n], "%zu words: %016lx", n, got);
+		for (size_t i = 0; i < n_impls; i++) {
+			got = impl[i].mac(counting_key.round, STEER_DOMAIN_FLOW | n << 8, words, n);
+			cr_expect(got == seals[n], "%s, %zu words: %016lx", impl[i].name, n, got);
+		}
+	}
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state = *state * 6364136223846793005ull + 1442695040888963407ull;
+	return *state ^ *state >> 29;
+}
+
+Test(steer_mac, implementations_agree_under_any_key)
+{
+	const struct steer_aes_impl *impl;
+	size_t n_impls = steer_aes_impls(&impl);
+	uint64_t words[7], state = 1;
+
+	for (unsigned int round = 0; round < 2000; round++) {
+		struct dp_secret key = { 0 };
+		uint64_t half[2] = { next_random(&state), next_random(&state) }, first, want;
+
+		memcpy(key.b, half, sizeof(key.b));
+		steer_secret_spread(&key);
+		for (size_t i = 0; i < 7; i++)
+			words[i] = next_random(&state);
+		first = next_random(&state);
+		want = steer_aes_mac_plain(key.round, first, words, round % 8);
+		for (size_t i = 0; i < n_impls; i++)
+			cr_expect(impl[i].mac(key.round, first, words, round % 8) == want, "%s",
+				  impl[i].name);
 	}
 }
 
