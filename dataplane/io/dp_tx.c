@@ -13,9 +13,7 @@
 
 /* The way out for one packet. */
 struct hop {
-	const struct dp_net_neigh *neigh; /* NULL: not resolved */
-	struct sip_ip ip;
-	unsigned int port;
+	const struct dp_way *way;
 	uint32_t mtu; /* of the path, as far as it is known */
 	bool split;   /* the packet is larger */
 };
@@ -112,7 +110,7 @@ static void ether_put(struct dp_tx *t, struct rte_mbuf *m, const struct dp_net_n
 	uint16_t vlan = t->ports[neigh->port].vlan;
 
 	/* The kernel's MAC: it is what the kernel tells our neighbours. */
-	dp_rewrite_ether(&f, neigh->mac, port_of(t->net, neigh->port)->mac, type);
+	dp_rewrite_ether(&f, neigh->mac, port_of(t->ways.net, neigh->port)->mac, type);
 	frame_put(m, &f);
 	if (vlan)
 		tag_put(m, vlan); /* DP_HEADERS_MAX has room for it */
@@ -153,6 +151,7 @@ int dp_tx_init(struct dp_tx *t, const struct dp_tx_params *p)
 		t->kernel[i] =
 			(struct dp_tx_queue){ .dev = port->exception.id, .queue = q, .lock = lock };
 	}
+	t->ways.n_ports = p->n_ports;
 	t->hold = dp_hold_new(&ops);
 	return t->hold ? 0 : -ENOMEM;
 }
@@ -228,26 +227,9 @@ void dp_tx_frame(struct dp_tx *t, unsigned int port, const uint8_t *frame, size_
 	dp_tx_wire(t, port, m);
 }
 
-/* Route and neighbour of a destination. Returns DP_REASON_N or why there is none. */
-static enum dp_reason find_hop(const struct dp_tx *t, const struct sip_ip *to, struct hop *h)
-{
-	static const struct sip_ip on_link;
-	const struct dp_net_route *r = t->net ? dp_net_route(t->net, to) : NULL;
-
-	if (!r || r->unreachable || r->port >= t->n_ports || r->port >= t->net->n_ports)
-		return DP_REASON_NO_ROUTE;
-	h->ip = dp_ip_equal(&r->gateway, &on_link) ? *to : r->gateway;
-	h->port = r->port;
-	h->neigh = dp_net_neigh(t->net, r->port, &h->ip);
-	/* An address of ours is nobody's neighbour, and must not be asked for. */
-	if (!h->neigh && dp_net_own(t->net, &h->ip))
-		return DP_REASON_NO_ROUTE;
-	return DP_REASON_N;
-}
-
 static uint32_t mtu_of(const struct dp_tx *t, unsigned int port, const struct sip_ip *to)
 {
-	const struct dp_net_port *np = port_of(t->net, port);
+	const struct dp_net_port *np = port_of(t->ways.net, port);
 	uint32_t mtu = t->ports[port].mtu, path = dp_pmtu_get(t->pmtu, to, t->now_us);
 
 	/* An operator may have lowered it, with `ip link`. */
@@ -257,20 +239,19 @@ static uint32_t mtu_of(const struct dp_tx *t, unsigned int port, const struct si
 }
 
 /* Whether a packet can leave, and which way. Returns DP_REASON_N or why not. */
-static enum dp_reason way_out(const struct dp_tx *t, const struct dp_listener *from,
+static enum dp_reason way_out(struct dp_tx *t, const struct dp_listener *from,
 			      const struct dp_endpoint *to, uint32_t payload_len, struct hop *h)
 {
 	uint32_t ip_len = dp_rewrite_ip_len(&to->ip, payload_len);
-	enum dp_reason reason;
 
 	if (ip_len > UINT16_MAX)
 		return DP_REASON_NO_ROOM;
 	if (dp_ip_is_v4(&from->at.ip) != dp_ip_is_v4(&to->ip))
 		return DP_REASON_NO_ROUTE;
-	reason = find_hop(t, &to->ip, h);
-	if (reason != DP_REASON_N)
-		return reason;
-	h->mtu = mtu_of(t, h->port, &to->ip);
+	h->way = dp_ways_find(&t->ways, &to->ip);
+	if (!h->way)
+		return DP_REASON_NO_ROUTE;
+	h->mtu = mtu_of(t, h->way->port, &to->ip);
 	h->split = ip_len > h->mtu;
 	return h->mtu < DP_SPLIT_MTU_MIN ? DP_REASON_TOO_BIG : DP_REASON_N;
 }
@@ -278,11 +259,11 @@ static enum dp_reason way_out(const struct dp_tx *t, const struct dp_listener *f
 /* With its headers, off it goes, or waits. */
 static void leave(struct dp_tx *t, struct rte_mbuf *m, const struct hop *h)
 {
-	if (h->neigh) {
-		ether_put(t, m, h->neigh);
+	if (h->way->neigh) {
+		ether_put(t, m, h->way->neigh);
 		return;
 	}
-	if (dp_hold_put(t->hold, h->port, &h->ip, m, t->now_us) == 0)
+	if (dp_hold_put(t->hold, h->way->port, &h->way->next, m, t->now_us) == 0)
 		t->count->neigh_held++;
 	else
 		dp_tx_drop(t, m, DP_REASON_NEIGH_UNRESOLVED);
@@ -331,7 +312,7 @@ static void finish(struct dp_tx *t, struct rte_mbuf *m, const struct dp_payload 
 		.to = *to,
 		.ipv4_id = t->ipv4_id++,
 		.tclass = tclass,
-		.offload = t->ports[h->port].dev.tx_udp_sum && !pl->summed && !h->split,
+		.offload = t->ports[h->way->port].dev.tx_udp_sum && !pl->summed && !h->split,
 	};
 	struct dp_frame f = frame_of(m);
 	uint16_t type = dp_rewrite_headers(&f, pl, &headers);
@@ -341,7 +322,7 @@ static void finish(struct dp_tx *t, struct rte_mbuf *m, const struct dp_payload 
 	if (headers.offload) {
 		m->ol_flags = RTE_MBUF_F_TX_UDP_CKSUM
 			      | (type == DP_ETHER_IPV4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
-		m->l2_len = DP_ETHER_LEN + (t->ports[h->port].vlan ? DP_VLAN_LEN : 0);
+		m->l2_len = DP_ETHER_LEN + (t->ports[h->way->port].vlan ? DP_VLAN_LEN : 0);
 		m->l3_len = type == DP_ETHER_IPV4 ? DP_IPV4_LEN : DP_IPV6_LEN;
 	}
 	if (h->split)

@@ -18,6 +18,7 @@
 #include "dataplane/io/dp_punt.h"
 #include "dataplane/io/dp_rewrite.h"
 #include "dataplane/io/dp_used.h"
+#include "dataplane/io/dp_ways.h"
 #include "dataplane/steer/steer.h"
 
 #define DP_TX_BURST 64
@@ -37,7 +38,6 @@ struct dp_tx {
 	struct dp_worker_counters *count;
 	struct dp_event_ring *events;
 	struct dp_hold *hold;
-	const struct dp_net *net;   /* of this burst */
 	const struct dp_cfg *cfg;   /* of this burst */
 	const struct dp_pmtu *pmtu; /* borrowed */
 	uint64_t now_us;
@@ -45,6 +45,7 @@ struct dp_tx {
 	uint64_t random; /* IPv6's identifications come from it */
 	struct dp_tx_queue port[DP_MAX_PORTS];
 	struct dp_tx_queue kernel[DP_MAX_PORTS];
+	struct dp_ways ways; /* of the snapshot in use: dp_ways_begin() */
 	struct dp_used used;
 	struct dp_punts punts;
 	uint8_t scratch[DP_SCRATCH_SIZE];

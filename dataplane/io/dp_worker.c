@@ -564,8 +564,9 @@ static void begin_round(struct dp_worker *w)
 
 	w->now_us = monotonic_ns() / 1000;
 	w->tx.now_us = w->now_us;
-	w->tx.net = w->view.net;
 	w->tx.cfg = w->view.cfg;
+	if (changed || w->tx.ways.net != w->view.net)
+		dp_ways_begin(&w->tx.ways, w->view.net);
 	if (changed && w->view.net)
 		dp_hold_flush(w->tx.hold, w->view.net);
 	if (changed && w->view.net && w->index == 0)

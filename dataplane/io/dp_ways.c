@@ -1,0 +1,45 @@
+#include "dataplane/io/dp_ways.h"
+
+#include <string.h>
+
+static const struct sip_ip none; /* nowhere, and no gateway */
+
+void dp_ways_begin(struct dp_ways *w, const struct dp_net *net)
+{
+	w->net = net;
+	memset(w->slot, 0, sizeof(w->slot));
+}
+
+static unsigned int place_of(const struct sip_ip *to)
+{
+	uint64_t x[2];
+
+	memcpy(x, to->b, sizeof(x));
+	return (unsigned int)((x[0] ^ x[1]) * 0x9e3779b97f4a7c15ull >> 32) & (DP_WAYS - 1);
+}
+
+static bool look_up(const struct dp_ways *w, const struct sip_ip *to, struct dp_way *way)
+{
+	const struct dp_net_route *r = w->net ? dp_net_route(w->net, to) : NULL;
+
+	if (!r || r->unreachable || r->port >= w->n_ports || r->port >= w->net->n_ports)
+		return false;
+	way->next = dp_ip_equal(&r->gateway, &none) ? *to : r->gateway;
+	way->port = r->port;
+	way->neigh = dp_net_neigh(w->net, r->port, &way->next);
+	/* An address of ours is nobody's neighbour, and must not be asked for. */
+	return way->neigh || !dp_net_own(w->net, &way->next);
+}
+
+const struct dp_way *dp_ways_find(struct dp_ways *w, const struct sip_ip *to)
+{
+	unsigned int i = place_of(to);
+
+	if (dp_ip_equal(&w->slot[i].to, to) && !dp_ip_equal(to, &none))
+		return &w->slot[i].way;
+	w->slot[i].to = none;
+	if (!look_up(w, to, &w->slot[i].way))
+		return NULL;
+	w->slot[i].to = *to;
+	return &w->slot[i].way;
+}
