@@ -239,18 +239,18 @@ static void sip(struct steer_ctx *c, enum sip_result result)
 
 void steer_message(struct steer *s, const struct steer_in *in, struct steer_verdict *v)
 {
-	struct steer_ctx c = {
-		.s = s,
-		.cfg = s->cfg,
-		.in = in,
-		.v = v,
-		.m = &s->msg,
-		.service = dp_cfg_service(s->cfg, in->listener->service),
-		.cause = DP_RESCUE_N,
-	};
+	struct steer_ctx c;
 	bool members = only_members(in->listener);
 	enum sip_result result;
 
+	memset(&c, 0, STEER_CTX_ZEROED);
+	c.s = s;
+	c.cfg = s->cfg;
+	c.in = in;
+	c.v = v;
+	c.m = &s->msg;
+	c.service = dp_cfg_service(s->cfg, in->listener->service);
+	c.cause = DP_RESCUE_N;
 	steer_verdict_init(v);
 	if (is_keepalive(in->buf, in->len)) {
 		steer_drop(&c, DP_REASON_KEEPALIVE, "keep-alive");

@@ -222,12 +222,34 @@ static int push_top(struct steer_ctx *c, const struct steer_hop *hop)
 		p = put_record_route(c, p, hop);
 	if (path)
 		p = put_path(c, p, hop);
-	return sip_edit_push_top(&c->v->edits, c->m, top, (uint16_t)(p - top));
+	return steer_edit(&c->v->edits, c->m->hdrs_off, 0, top, (uint16_t)(p - top));
 }
 
 /* ---- The rest ---- */
 
 #define RECEIVED ";received="
+#define RPORT    ";rport="
+
+#define ONE(t, o) (uint16_t)(('0' + (t)) | ('0' + (o)) << 8)
+#define TEN(t)                                                                                  \
+	ONE(t, 0), ONE(t, 1), ONE(t, 2), ONE(t, 3), ONE(t, 4), ONE(t, 5), ONE(t, 6), ONE(t, 7), \
+		ONE(t, 8), ONE(t, 9)
+
+/* Two digits each. */
+static const uint16_t two_digits[100] = { TEN(0), TEN(1), TEN(2), TEN(3), TEN(4),
+					  TEN(5), TEN(6), TEN(7), TEN(8), TEN(9) };
+
+/* Decimal digits of v; eight bytes are written, of which the first ones count. */
+static char *put_u16(char *p, uint16_t v)
+{
+	uint64_t digits = (uint64_t)two_digits[v % 100] << 24
+			  | (uint64_t)two_digits[v / 100 % 100] << 8 | ('0' + v / 10000u);
+	unsigned int zeros = v < 10 ? 4 : v < 100 ? 3 : v < 1000 ? 2 : v < 10000 ? 1 : 0;
+
+	digits >>= 8 * zeros;
+	memcpy(p, &digits, sizeof(digits));
+	return p + 5 - zeros;
+}
 
 /* A member that has not asked for rport gets none: it may listen elsewhere than it sends from (RFC
  * 3261 18.2.1, RFC 3581 4). */
@@ -245,27 +267,43 @@ static int set_received_only(struct steer_ctx *c, const char *ip, size_t len)
 	return sip_edit_replace(&c->v->edits, at, text, (uint16_t)(sizeof(RECEIVED) - 1 + len));
 }
 
+/* RFC 3581 4. What has both already is rare, and left to the editor. */
 static int set_received(struct steer_ctx *c)
 {
-	char *text;
+	const struct sip_via *via = &c->m->via;
+	struct sip_span at = via->rport_param;
+	char *text, *p;
 
-	if (c->source && !c->m->via.has_rport)
+	if (c->source && !via->has_rport)
 		return set_received_only(c, c->src, c->src_len);
 	text = steer_text(c->v, 80);
 	if (!text)
 		return -ENOSPC;
-	return sip_edit_via_received(&c->v->edits, c->m, text, c->src, c->src_len, c->in->src.port);
+	if (via->has_received)
+		return sip_edit_via_received(&c->v->edits, c->m, text, c->src, c->src_len,
+					     c->in->src.port);
+	if (!via->has_rport)
+		at = (struct sip_span){ (uint16_t)(via->value.off + via->value.len), 0 };
+	p = steer_put(text, TEXT(RECEIVED));
+	steer_put(p, c->src, sizeof(c->src)); /* src_len bytes of it count */
+	p = steer_put(p + c->src_len, TEXT(RPORT));
+	p = put_u16(p, c->in->src.port);
+	return steer_edit(&c->v->edits, at.off, at.len, text, (uint16_t)(p - text));
 }
 
 /* RFC 3261 16.6 item 3. */
 static int set_max_forwards(struct steer_ctx *c)
 {
-	bool has = sip_msg_has(c->m, SIP_HDR_MAX_FORWARDS);
+	const struct sip_hdr *h = sip_msg_hdr(c->m, SIP_HDR_MAX_FORWARDS);
+	uint32_t value = h ? c->m->max_forwards - 1 : 70;
 	char *text = steer_text(c->v, 32);
 
 	if (!text)
 		return -ENOSPC;
-	return sip_edit_max_forwards(&c->v->edits, c->m, text, has ? c->m->max_forwards - 1 : 70);
+	if (!h || value > UINT16_MAX)
+		return sip_edit_max_forwards(&c->v->edits, c->m, text, value);
+	return steer_edit(&c->v->edits, h->value_off, h->value_len, text,
+			  (uint16_t)(put_u16(text, (uint16_t)value) - text));
 }
 
 /* Member number for the verdict: that the request goes to, else that it comes from. */

@@ -69,21 +69,23 @@ struct steer_routes {
 	bool strict;        /* the Request-URI was ours: the last Route value replaces it */
 	bool next_own;      /* the next value is ours too, but of another service */
 	const struct sip_hdr *last_hdr; /* with strict: where the last value stands */
-	struct sip_addr last;
-	bool has_next; /* a value is left */
-	bool next_lr;  /* and it is a loose router's */
-	struct sip_uri next;
+	bool has_next;                  /* a value is left */
+	bool next_lr;                   /* and it is a loose router's */
 
 	/* What our own values say. Each pass of the dialog-forming request through us left one or
 	 * two values with one cookie: a crossing from clients to members or back. */
 	unsigned int n_crossings;
 	bool first_outward;             /* what the cookie of the first one says */
 	bool outward;                   /* the cookie of one of them says outward */
-	struct steer_cookie cookie;     /* of the last crossing, its first value */
-	const struct dp_pair *pair;     /* that it names */
+	const struct dp_pair *pair;     /* that the cookie of the last crossing names */
 	const struct dp_member *member; /* that it names; NULL: gone from the configuration */
 	bool has_flow;                  /* the last crossing, or a Path value, names a client */
+
+	/* Not set unless the above says so. */
+	struct steer_cookie cookie; /* of the last crossing, its first value */
 	struct steer_flow flow;
+	struct sip_uri next;
+	struct sip_addr last; /* with strict */
 };
 
 /** One transaction, as its client names it (RFC 3261 17.2.3, 16.11). */
@@ -111,12 +113,10 @@ struct steer_ctx {
 	const struct sip_msg *m;
 	const struct dp_service *service; /* of the listener */
 	const struct dp_source *source;   /* the member or pair that sent it; NULL: a client */
-	struct sip_uri uri;               /* Request-URI in force */
 	const uint16_t *slot;             /* steer_select_early()'s; NULL: not looked for */
 	bool strip_maddr; /* it names us by maddr, which is stripped (RFC 3261 16.4) */
 	bool in_dialog;
 	bool came_back; /* it went the other way with the same Request-URI and Route */
-	struct steer_routes routes;
 	struct steer_transaction t;
 	const struct steer_way *way; /* a copy is made anew, for this branch; NULL: as received */
 	bool owed;                   /* an answer that no limit may hold back */
@@ -124,8 +124,14 @@ struct steer_ctx {
 	uint32_t trial;
 	enum dp_rescue cause; /* why it goes to another member; DP_RESCUE_N: it does not */
 	uint8_t src_len;      /* of the source address's text, of a request that is forwarded */
+	struct steer_routes routes;
+	struct sip_uri uri; /* Request-URI in force, once it has been read */
 	char src[46];
 };
+
+/** What of a context is zero at first: the rest is large, and set before it is read. */
+#define STEER_CTX_ZEROED \
+	(offsetof(struct steer_ctx, routes) + offsetof(struct steer_routes, cookie))
 
 /** What is known of a response. */
 struct steer_resp {
@@ -167,6 +173,25 @@ static inline char *steer_put(char *p, const void *text, size_t len)
 {
 	__builtin_memcpy(p, text, len);
 	return p + len;
+}
+
+/** sip_edits_add(), in line for an edit that goes behind all others, as most do. */
+static inline int steer_edit(struct sip_edits *es, uint16_t off, uint16_t del, const void *ins,
+			     uint16_t ins_len)
+{
+	const struct sip_edit *last = es->n ? &es->e[es->n - 1u] : NULL;
+	struct sip_edit *e = &es->e[es->n];
+
+	if (es->n == SIP_EDIT_MAX || (uint32_t)off + del > SIP_MSG_MAX
+	    || (last && (off <= last->off || off < (uint32_t)last->off + last->del)))
+		return sip_edits_add(es, off, del, ins, ins_len);
+	e->off = off;
+	e->del = del;
+	e->ins_len = ins_len;
+	e->ins = ins;
+	es->n++;
+	es->delta += (int32_t)ins_len - del;
+	return 0;
 }
 
 static inline uint32_t steer_member_number(const struct dp_cfg *cfg, const struct dp_pair *p,

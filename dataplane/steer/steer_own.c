@@ -64,7 +64,8 @@ static bool over_udp(const struct steer_ctx *c, const struct sip_uri *u)
 	struct sip_span transport;
 
 	return u->scheme == SIP_SCHEME_SIP
-	       && (!sip_param_find(c->m->buf, u->params, "transport", &transport)
+	       && (u->params.len == 0
+		   || !sip_param_find(c->m->buf, u->params, "transport", &transport)
 		   || sip_span_is_nocase(c->m->buf, transport, "udp"));
 }
 
@@ -111,7 +112,7 @@ int steer_uri_endpoint(const struct steer_ctx *c, const struct sip_uri *u, bool 
 		return u->scheme == SIP_SCHEME_SIPS ? -EPROTONOSUPPORT : -EINVAL;
 	if (!over_udp(c, u))
 		return -EPROTONOSUPPORT;
-	if (!ignore_maddr && sip_param_find(c->m->buf, u->params, "maddr", &maddr))
+	if (!ignore_maddr && u->params.len && sip_param_find(c->m->buf, u->params, "maddr", &maddr))
 		host = maddr;
 	*to = (struct dp_endpoint){
 		.port = u->port ? u->port : STEER_SIP_PORT,

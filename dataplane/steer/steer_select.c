@@ -134,46 +134,63 @@ static void key_request_uri_user(struct key *k, const struct sip_msg *m, const s
 		key_put_uri_user(k, m, &to);
 }
 
-enum { PLAIN_USER = 1, PLAIN_HOST = 2 };
-#define R2(x)  x, x
-#define R5(x)  R2(x), R2(x), x
-#define R10(x) R5(x), R5(x)
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
 
-/* What stands for itself in the user of a key, and in its host. */
-static const uint8_t plain[256] = {
-	['0'] = R10(PLAIN_USER | PLAIN_HOST),
-	['A'] = R10(PLAIN_USER),
-	R10(PLAIN_USER),
-	R5(PLAIN_USER),
-	PLAIN_USER,
-	['a'] = R10(PLAIN_USER | PLAIN_HOST),
-	R10(PLAIN_USER | PLAIN_HOST),
-	R5(PLAIN_USER | PLAIN_HOST),
-	PLAIN_USER | PLAIN_HOST,
-	['-'] = PLAIN_USER | PLAIN_HOST,
-	['.'] = PLAIN_USER | PLAIN_HOST,
-	['_'] = PLAIN_USER | PLAIN_HOST,
-	['+'] = PLAIN_USER,
-};
+/* The bytes of v that are no letter, digit or one of "-./", set in all their bits; upper: capitals
+ * count as letters. */
+static inline bytes16 not_plain(bytes16 v, bool upper)
+{
+	bytes16 letter = (upper ? v | 0x20 : v) - 'a';
+
+	return (bytes16)(letter > 'z' - 'a') & (bytes16)((bytes16)(v - '-') > '9' - '-');
+}
+
+/* How many bytes lie before the first one that is set. */
+static inline uint32_t before_first(bytes16 set)
+{
+	uint64_t half[2];
+
+	memcpy(half, &set, sizeof(half));
+	if (half[0])
+		return (uint32_t)__builtin_ctzll(half[0]) / 8;
+	return half[1] ? 8 + (uint32_t)__builtin_ctzll(half[1]) / 8 : 16;
+}
+
+/* The first byte from p on that does not stand for itself in the user of a key, or in its host; in
+ * steps of 16 bytes, so that there must be as many behind `end`. */
+static inline const uint8_t *plain_end(const uint8_t *p, const uint8_t *end, bool user)
+{
+	while (p < end) {
+		uint32_t n;
+		bytes16 v;
+
+		memcpy(&v, p, sizeof(v));
+		n = before_first(not_plain(v, user) | (bytes16)(v == '/'));
+		p += n;
+		if (n == 16 || (user && p < end && (*p == '_' || *p == '+'))) {
+			p += n < 16;
+			continue;
+		}
+		break;
+	}
+	return p < end ? p : end;
+}
 
 /* The usual address of record, "sip:user@host" with nothing to be decoded, is its own key. Returns
  * the key's length and where it starts, or 0: not of that form. */
 static uint32_t plain_aor(const struct sip_msg *m, const uint8_t **key)
 {
 	struct sip_span s = aor_of(m);
-	const uint8_t *p = sip_at(m, s), *end = p + s.len, *host;
+	const uint8_t *p = sip_at(m, s), *end = p + s.len, *at;
 
-	if (s.len < 4 || memcmp(p, "sip:", 4) != 0)
+	if (s.len < 4 || memcmp(p, "sip:", 4) != 0 || s.off + s.len + sizeof(bytes16) > m->len)
 		return 0;
 	*key = p += 4;
-	while (p < end && plain[*p] & PLAIN_USER)
-		p++;
-	if (p == *key || p == end || *p != '@')
+	at = plain_end(p, end, true);
+	if (at == p || at == end || *at != '@')
 		return 0;
-	host = ++p;
-	while (p < end && plain[*p] & PLAIN_HOST)
-		p++;
-	return p == end && p > host && end - *key <= KEY_SIZE ? (uint32_t)(end - *key) : 0;
+	p = plain_end(at + 1, end, false);
+	return p == end && p > at + 1 && end - *key <= KEY_SIZE ? (uint32_t)(end - *key) : 0;
 }
 
 static uint64_t select_hash(const struct steer_ctx *c)
