@@ -5,18 +5,24 @@
 /* Four lanes at a time; every machine that we know has registers of this size. */
 typedef uint32_t lanes __attribute__((vector_size(16)));
 
-/* Sum of the 16-byte blocks: of each four bytes both halves, in lanes that hold the halves of a
+/* Sum of the 16-byte blocks: of each four bytes both halves, in lanes that hold those of half a
  * mebibyte. */
 static inline dp_sum_t sum_blocks(const uint8_t *b, const uint8_t *end)
 {
 	lanes low = { 0 }, high = { 0 }, w;
+	uint64_t two[2];
 
+	if (b == end)
+		return 0;
+#pragma GCC unroll 2
 	for (; b < end; b += sizeof(w)) {
 		memcpy(&w, b, sizeof(w));
 		low += w & 0xffff;
 		high += w >> 16;
 	}
-	return (dp_sum_t)low[0] + low[1] + low[2] + low[3] + high[0] + high[1] + high[2] + high[3];
+	low += high;
+	memcpy(two, &low, sizeof(two));
+	return (two[0] & 0xffffffff) + (two[0] >> 32) + (two[1] & 0xffffffff) + (two[1] >> 32);
 }
 
 dp_sum_t dp_sum(const void *p, size_t len)

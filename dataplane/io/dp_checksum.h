@@ -12,7 +12,7 @@
 /** An unfolded ones' complement sum; partial sums add up with `+` (up to 2^32 of them). */
 typedef uint64_t dp_sum_t;
 
-/** Sum of len bytes, a mebibyte at most; a last odd byte counts as if a zero byte followed. */
+/** Sum of len bytes, half a mebibyte at most; a last odd byte counts as if a zero byte followed. */
 dp_sum_t dp_sum(const void *p, size_t len);
 
 /** The same of n words of 32 bits, for an n that is known when compiled. */
@@ -39,16 +39,20 @@ static inline uint16_t dp_sum_fold(dp_sum_t s)
 	return (uint16_t)s;
 }
 
-/** The sum of the same bytes moved by an odd number of places (RFC 1071 section 2 (B)). */
+/* Sums count modulo 65535: bytes that change places are a multiplication by 256. */
+
+/** The sum of the same bytes moved by an odd number of places (RFC 1071 section 2 (B)).
+ * @param s  Below 2^48. */
 static inline dp_sum_t dp_sum_swap(dp_sum_t s)
 {
-	return __builtin_bswap16(dp_sum_fold(s));
+	return s << 8;
 }
 
-/** What takes `s` away when it is added (ones' complement subtraction, RFC 1624). */
+/** What takes `s` away when it is added (ones' complement subtraction, RFC 1624).
+ * @param s  Below 2^47; so is the result below 2^48. */
 static inline dp_sum_t dp_sum_negate(dp_sum_t s)
 {
-	return (uint16_t)~dp_sum_fold(s);
+	return (0xffffffffull << 16) - s; /* a multiple of 65535 */
 }
 
 /** The checksum field for a sum, as it lies in memory. */

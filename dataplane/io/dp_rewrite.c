@@ -36,81 +36,109 @@ static dp_sum_t payload_sum(const uint8_t *frame, const struct dp_packet *p)
 	return dp_sum_negate(headers);
 }
 
-/* The payload as it was, and the part of it that is kept aside while it is written over. */
-struct original {
-	const uint8_t *pay;
-	uint32_t len;
-	const uint8_t *copy; /* of [from, to) */
-	uint32_t from, to;
-};
-
 static bool lies_within(const struct sip_edit *e, const uint8_t *pay, uint32_t len)
 {
 	return e->ins_len && (uintptr_t)e->ins - (uintptr_t)pay < len;
 }
 
-/* Most pieces are short, and their lengths differ: two copies of one size that overlap, without a
- * call. */
-static inline uint8_t *put(uint8_t *to, const uint8_t *from, uint32_t len)
+/* Most pieces are short, and their lengths differ: copies of one size that overlap, without a call.
+ * All is read before anything is written, so that the places may overlap, too. */
+static inline void put(uint8_t *to, const uint8_t *from, uint32_t len)
 {
-	uint64_t head[2], tail[2];
+	uint64_t a[2], b[2], c[2], d[2];
 
-	if (len > 16 && len <= 32) {
-		memcpy(head, from, 16);
-		memcpy(tail, from + len - 16, 16);
-		memcpy(to, head, 16);
-		memcpy(to + len - 16, tail, 16);
-	} else if (len >= 8 && len <= 16) {
-		memcpy(head, from, 8);
-		memcpy(tail, from + len - 8, 8);
-		memcpy(to, head, 8);
-		memcpy(to + len - 8, tail, 8);
-	} else if (len >= 32) {
-		memcpy(to, from, len);
-	} else {
-		for (uint32_t i = 0; i < len; i++)
-			to[i] = from[i];
+	if (len > 64) {
+		memmove(to, from, len);
+	} else if (len > 32) {
+		memcpy(a, from, 16);
+		memcpy(b, from + 16, 16);
+		memcpy(c, from + len - 32, 16);
+		memcpy(d, from + len - 16, 16);
+		memcpy(to, a, 16);
+		memcpy(to + 16, b, 16);
+		memcpy(to + len - 32, c, 16);
+		memcpy(to + len - 16, d, 16);
+	} else if (len > 16) {
+		memcpy(a, from, 16);
+		memcpy(b, from + len - 16, 16);
+		memcpy(to, a, 16);
+		memcpy(to + len - 16, b, 16);
+	} else if (len >= 8) {
+		memcpy(a, from, 8);
+		memcpy(b, from + len - 8, 8);
+		memcpy(to, a, 8);
+		memcpy(to + len - 8, b, 8);
+	} else if (len >= 4) {
+		uint32_t first, last;
+
+		memcpy(&first, from, 4);
+		memcpy(&last, from + len - 4, 4);
+		memcpy(to, &first, 4);
+		memcpy(to + len - 4, &last, 4);
+	} else if (len) {
+		uint8_t first = from[0], middle = from[len / 2], last = from[len - 1];
+
+		to[0] = first;
+		to[len / 2] = middle;
+		to[len - 1] = last;
 	}
-	return to + len;
 }
 
-/* From the first edit to the last; all of it when an edit inserts some of the payload itself. */
-static struct original keep(const struct sip_edits *es, const uint8_t *pay, uint32_t len,
-			    uint8_t *scratch)
+/* Whether an edit inserts some of the payload itself. */
+static bool inserts_own(const struct sip_edits *es, const uint8_t *pay, uint32_t len)
 {
-	struct original o = { pay, len, scratch, 0, 0 };
-
-	if (es->n) {
-		o.from = es->e[0].off;
-		o.to = (uint32_t)es->e[es->n - 1].off + es->e[es->n - 1].del;
-	}
-	for (unsigned int i = 0; i < es->n; i++) {
-		if (lies_within(&es->e[i], pay, len)) {
-			o.from = 0;
-			o.to = len;
-		}
-	}
-	memcpy(scratch, pay + o.from, o.to - o.from);
-	return o;
+	for (unsigned int i = 0; i < es->n; i++)
+		if (lies_within(&es->e[i], pay, len))
+			return true;
+	return false;
 }
 
-/* Compose the edited bytes from the first edit to the last at `to`. Returns how many. */
-static uint32_t compose(const struct sip_edits *es, const struct original *o, uint8_t *to)
+static uint32_t end_of(const struct sip_edit *e)
 {
-	uint32_t at = es->n ? es->e[0].off : 0;
-	uint8_t *w = to;
+	return (uint32_t)e->off + e->del;
+}
 
-	for (unsigned int i = 0; i < es->n; i++) {
-		const struct sip_edit *e = &es->e[i];
-		const uint8_t *ins = e->ins;
+/*
+ * What is kept lies in pieces between the edits, piece i in front of edit i; each moves by what
+ * grows before it, less `back`. First those that move away from the start, the last one first, then
+ * those that move towards it, the first one first: so none is written over before it has moved.
+ * Then there is room for what is inserted.
+ */
+static void edit_in_place(const struct sip_edits *es, uint8_t *pay, uint32_t len, int64_t back)
+{
+	int64_t shift[SIP_EDIT_MAX + 1];
+	unsigned int n = es->n, i;
 
-		if (lies_within(e, o->pay, o->len))
-			ins = o->copy + (ins - o->pay);
-		w = put(w, o->copy + (at - o->from), e->off - at);
-		w = put(w, ins, e->ins_len);
-		at = (uint32_t)e->off + e->del;
+	shift[0] = -back;
+	for (i = 0; i < n; i++)
+		shift[i + 1] = shift[i] + es->e[i].ins_len - es->e[i].del;
+	for (i = n + 1; i-- > 0;) {
+		uint32_t from = i ? end_of(&es->e[i - 1]) : 0;
+
+		if (shift[i] > 0)
+			put(pay + from + shift[i], pay + from, (i < n ? es->e[i].off : len) - from);
 	}
-	return (uint32_t)(w - to);
+	for (i = 0; i <= n; i++) {
+		uint32_t from = i ? end_of(&es->e[i - 1]) : 0;
+
+		if (shift[i] < 0)
+			put(pay + from + shift[i], pay + from, (i < n ? es->e[i].off : len) - from);
+	}
+	for (i = 0; i < n; i++)
+		put(pay + es->e[i].off + shift[i], es->e[i].ins, es->e[i].ins_len);
+}
+
+/* The same for edits that insert some of the payload itself, which is kept aside for it. */
+static void edit_by_copy(const struct sip_edits *es, uint8_t *pay, uint32_t len, int64_t back,
+			 uint8_t *scratch)
+{
+	struct sip_edits moved = *es;
+
+	memcpy(scratch, pay, len);
+	for (unsigned int i = 0; i < es->n; i++)
+		if (lies_within(&es->e[i], pay, len))
+			moved.e[i].ins = scratch + (es->e[i].ins - pay);
+	edit_in_place(&moved, pay, len, back);
 }
 
 /*
@@ -119,7 +147,7 @@ static uint32_t compose(const struct sip_edits *es, const struct original *o, ui
  */
 static dp_sum_t edited_sum(dp_sum_t total, dp_sum_t head, dp_sum_t old, dp_sum_t new, bool odd)
 {
-	dp_sum_t rest = total + dp_sum_negate(head) + dp_sum_negate(old);
+	dp_sum_t rest = total + dp_sum_negate(head + old);
 
 	return head + new + (odd ? dp_sum_swap(rest) : rest);
 }
@@ -127,36 +155,31 @@ static dp_sum_t edited_sum(dp_sum_t total, dp_sum_t head, dp_sum_t old, dp_sum_t
 int dp_rewrite_payload(struct dp_frame *f, const struct dp_packet *p, const struct sip_edits *es,
 		       uint8_t *scratch, struct dp_payload *out)
 {
-	uint8_t *frame = f->buf + f->off, *pay = frame + p->payload_off, *to;
+	uint8_t *frame = f->buf + f->off, *pay = frame + p->payload_off;
 	int64_t at = f->off + p->payload_off; /* of the payload in the buffer */
-	uint32_t first = es->n ? es->e[0].off : 0;
-	uint32_t end = es->n ? (uint32_t)es->e[es->n - 1].off + es->e[es->n - 1].del : 0;
+	uint32_t first = es->n ? es->e[0].off : 0, end = es->n ? end_of(&es->e[es->n - 1u]) : 0;
 	/* The front moves towards the start by `back`, the tail away from it by the rest. */
 	int64_t back = es->delta < at - DP_HEADERS_MAX ? es->delta : at - DP_HEADERS_MAX;
-	int64_t away = es->delta - back;
 	bool summed = frame[p->l4_off + 6] != 0 || frame[p->l4_off + 7] != 0;
 	bool odd = es->delta & 1;
-	dp_sum_t total, head, old;
-	struct original o;
-	uint32_t len;
+	dp_sum_t total, head, old, new;
 
-	if (at + p->payload_len + away > f->size)
+	if (at + p->payload_len + es->delta - back > f->size)
 		return -ENOSPC;
 	total = summed ? payload_sum(frame, p) : 0;
 	head = summed && odd ? dp_sum(pay, first) : 0;
 	old = summed ? sum_at(pay + first, end - first, first) : 0;
-
-	o = keep(es, pay, p->payload_len, scratch);
-	if (away)
-		memmove(pay + end + away, pay + end, p->payload_len - end);
-	to = pay - back;
-	memmove(to, pay, first);
-	len = compose(es, &o, to + first);
-
+	if (inserts_own(es, pay, p->payload_len))
+		edit_by_copy(es, pay, p->payload_len, back, scratch);
+	else
+		edit_in_place(es, pay, p->payload_len, back);
 	f->off = out->off = (uint32_t)(at - back);
 	f->len = out->len = (uint32_t)((int64_t)p->payload_len + es->delta);
 	out->summed = summed;
-	out->sum = summed ? edited_sum(total, head, old, sum_at(to + first, len, first), odd) : 0;
+	new = summed ? sum_at(pay - back + first, (uint32_t)((int64_t)(end - first) + es->delta),
+			      first)
+		     : 0;
+	out->sum = summed ? edited_sum(total, head, old, new, odd) : 0;
 	return 0;
 }
 
