@@ -122,6 +122,16 @@ static struct steer_flow source_flow(const struct steer_ctx *c)
 	};
 }
 
+static bool names_source(const struct steer_ctx *c, struct sip_span host)
+{
+	struct sip_ip ip;
+
+	/* The same text is the same address; another one may be, too. */
+	if (host.len == c->src_len && memcmp(sip_at(c->m, host), c->src, c->src_len) == 0)
+		return true;
+	return sip_host_ip(c->m->buf, host, &ip) == 0 && dp_ip_equal(&ip, &c->in->src.ip);
+}
+
 /**
  * Whether requests in this dialog can reach the client only by the way it came: it is behind a
  * NAT. Seen from a Via that asks for rport (RFC 3581 3: it listens where it sends from) and names
@@ -142,13 +152,11 @@ static bool find_dialog_flow(const struct steer_ctx *c, const struct steer_hop *
 	}
 	if (!via->has_rport)
 		return false;
-	*f = source_flow(c);
-	if ((via->port ? via->port : STEER_SIP_PORT) != c->in->src.port)
-		return true;
-	/* The same text is the same address; another one may be, too. */
-	if (via->host.len == c->src_len && memcmp(sip_at(c->m, via->host), c->src, c->src_len) == 0)
+	if ((via->port ? via->port : STEER_SIP_PORT) == c->in->src.port
+	    && names_source(c, via->host))
 		return false;
-	return sip_host_ip(c->m->buf, via->host, &e.ip) < 0 || !dp_ip_equal(&e.ip, &c->in->src.ip);
+	*f = source_flow(c);
+	return true;
 }
 
 /* One value: for the side of `at`, whose requests leave from `other`. */

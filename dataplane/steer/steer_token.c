@@ -28,36 +28,30 @@ static inline bytes16 digits_of(bytes16 nibbles)
 	return nibbles + '0' + ((bytes16)(nibbles > 9) & ('a' - '0' - 10));
 }
 
-/* The 32 digits of 16 bytes. */
-static inline void put_digits(char *out, const uint8_t *p)
-{
-	bytes16 b, high, low, text;
+/* Tokens are put together in registers, as numbers whose first digit is the highest one: what is
+ * stored piece by piece and loaded whole has to wait until it has left the store buffer. */
 
-	memcpy(&b, p, sizeof(b));
-	high = b >> 4;
-	low = b & 0x0f;
+static inline uint64_t pair_digits(uint32_t high, uint32_t low)
+{
+	return (uint64_t)high << 32 | low;
+}
+
+/* The 16 digits of a number. */
+static inline void put16(char *out, uint64_t v)
+{
+	typedef uint64_t words2 __attribute__((vector_size(16)));
+	bytes16 b = (bytes16)(words2){ __builtin_bswap64(v) }, high = b >> 4, low = b & 0x0f, text;
+
 	text = digits_of(__builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
 						 21, 6, 22, 7, 23));
 	memcpy(out, &text, sizeof(text));
-	text = digits_of(__builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28,
-						 13, 29, 14, 30, 15, 31));
-	memcpy(out + sizeof(text), &text, sizeof(text));
 }
 
-/* Tokens are put together as bytes, and then written in pieces of 16 that overlap. */
-
-static inline uint8_t *pack32(uint8_t *p, uint32_t v)
+/* 32 of them. */
+static inline void put32(char *out, uint64_t first, uint64_t second)
 {
-	v = __builtin_bswap32(v);
-	memcpy(p, &v, sizeof(v));
-	return p + sizeof(v);
-}
-
-static inline uint8_t *pack64(uint8_t *p, uint64_t v)
-{
-	v = __builtin_bswap64(v);
-	memcpy(p, &v, sizeof(v));
-	return p + sizeof(v);
+	put16(out, first);
+	put16(out + 16, second);
 }
 
 /*
@@ -127,18 +121,11 @@ uint64_t steer_branch_tag(const struct dp_secret *key, const struct steer_branch
 
 void steer_branch_write(const struct steer_branch *b, char *out)
 {
-	uint8_t bytes[4 + 4 + 4 + 1 + 1 + 8], *p = bytes;
-
-	p = pack32(p, b->listener);
-	p = pack32(p, b->member);
-	p = pack32(p, b->loop);
-	*p++ = (uint8_t)branch_flags(b);
-	*p++ = b->owner;
-	pack64(p, b->tag);
 	memcpy(out, branch_prefix, sizeof(branch_prefix));
 	out += sizeof(branch_prefix);
-	put_digits(out, bytes);
-	put_digits(out + 2 * (sizeof(bytes) - 16), bytes + sizeof(bytes) - 16);
+	put32(out, pair_digits(b->listener, b->member),
+	      pair_digits(b->loop, branch_flags(b) << 24 | (uint32_t)b->owner << 16));
+	put16(out + 28, b->tag); /* from where the owner ends */
 }
 
 int steer_branch_read(const uint8_t *p, size_t len, struct steer_branch *b)
@@ -178,15 +165,9 @@ uint64_t steer_cookie_tag(const struct dp_secret *key, const struct steer_cookie
 
 void steer_cookie_write(const struct steer_cookie *c, char *out)
 {
-	uint8_t bytes[4 + 4 + 4 + 1 + 8], *p = bytes;
-
-	p = pack32(p, c->pair);
-	p = pack32(p, c->member);
-	p = pack32(p, c->listener);
-	*p++ = c->direction;
-	pack64(p, c->tag);
-	put_digits(out, bytes);
-	put_digits(out + 2 * (sizeof(bytes) - 16), bytes + sizeof(bytes) - 16);
+	put32(out, pair_digits(c->pair, c->member),
+	      pair_digits(c->listener, (uint32_t)c->direction << 24));
+	put16(out + 26, c->tag); /* from where the direction ends */
 }
 
 int steer_cookie_read(const uint8_t *p, size_t len, struct steer_cookie *c)
@@ -227,20 +208,15 @@ uint64_t steer_flow_tag(const struct dp_secret *key, const struct steer_flow *f)
 
 void steer_flow_write(const struct steer_flow *f, char *out)
 {
-	uint8_t bytes[4 + 4 + 16 + 2 + 8], *p = bytes;
+	uint64_t ip[2];
 
-	p = pack32(p, f->instance);
-	p = pack32(p, f->listener);
-	memcpy(p, f->ip.b, sizeof(f->ip.b));
-	p += sizeof(f->ip.b);
-	*p++ = (uint8_t)(f->port >> 8);
-	*p++ = (uint8_t)f->port;
-	pack64(p, f->tag);
+	memcpy(ip, f->ip.b, sizeof(ip));
 	memcpy(out, flow_prefix, sizeof(flow_prefix));
 	out += sizeof(flow_prefix);
-	put_digits(out, bytes);
-	put_digits(out + 32, bytes + 16);
-	put_digits(out + 2 * (sizeof(bytes) - 16), bytes + sizeof(bytes) - 16);
+	put16(out, pair_digits(f->instance, f->listener));
+	put32(out + 16, __builtin_bswap64(ip[0]), __builtin_bswap64(ip[1]));
+	put16(out + 48, (uint64_t)f->port << 48);
+	put16(out + 52, f->tag); /* from where the port ends */
 }
 
 int steer_flow_read(const uint8_t *p, size_t len, struct steer_flow *f)

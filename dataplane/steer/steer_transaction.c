@@ -44,11 +44,12 @@ static struct steer_part part_of(const struct sip_msg *m, struct sip_span s)
 uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg *m,
 			       const struct sip_via *via)
 {
-	struct steer_part part[STEER_DIGEST_PARTS] = {
-		part_of(m, via->branch),
-		part_of(m, via->host),
-	};
-	uint64_t mac = steer_digest(key, STEER_DOMAIN_TRANSACTION, via->port, part, 2);
+	struct steer_part part[3];
+	uint64_t mac;
+
+	part[0] = part_of(m, via->branch);
+	part[1] = part_of(m, via->host);
+	mac = steer_digest(key, STEER_DOMAIN_TRANSACTION, via->port, part, 2);
 
 	if (!steer_is_rfc3261_branch(m, via->branch)) {
 		/* An RFC 2543 client: what names its transaction in requests and responses alike
@@ -66,10 +67,11 @@ uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg
 
 uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m)
 {
-	struct steer_part part[LOOP_PARTS] = { part_of(m, m->uri) };
+	struct steer_part part[LOOP_PARTS];
 	uint64_t mac;
 	size_t n = 1;
 
+	part[0] = part_of(m, m->uri);
 	for (const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_ROUTE); h;
 	     h = sip_msg_hdr_next(m, h)) {
 		if (n == LOOP_PARTS) {
