@@ -10,12 +10,14 @@ void dp_ways_begin(struct dp_ways *w, const struct dp_net *net)
 	memset(w->slot, 0, sizeof(w->slot));
 }
 
+/* The product's highest bits, which all of the address reaches: neighbours differ in its last byte,
+ * the highest one of the word. */
 static unsigned int place_of(const struct sip_ip *to)
 {
 	uint64_t x[2];
 
 	memcpy(x, to->b, sizeof(x));
-	return (unsigned int)((x[0] ^ x[1]) * 0x9e3779b97f4a7c15ull >> 32) & (DP_WAYS - 1);
+	return (unsigned int)((x[0] ^ x[1]) * 0x9e3779b97f4a7c15ull >> (64 - DP_WAYS_BITS));
 }
 
 static bool look_up(const struct dp_ways *w, const struct sip_ip *to, struct dp_way *way)

@@ -7,7 +7,8 @@
 
 #include "dataplane/dp_net.h"
 
-#define DP_WAYS 256 /* a power of two; destinations that share a place take turns */
+#define DP_WAYS_BITS 8
+#define DP_WAYS      (1u << DP_WAYS_BITS) /* destinations that share a place take turns */
 
 /** The way out for one packet, as far as the snapshot says. */
 struct dp_way {
