@@ -183,18 +183,27 @@ int dp_rewrite_payload(struct dp_frame *f, const struct dp_packet *p, const stru
 	return 0;
 }
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are put together as words");
+
+/* A word of a header, from its two halves. */
+static inline uint32_t word_of(uint32_t first, uint32_t second)
+{
+	return htonl(first << 16 | second);
+}
+
+/* Summed as it is put together: what has just been stored in pieces is slow to load. */
 static void put_ipv4(uint8_t *ip, uint16_t total, const struct dp_headers *h)
 {
-	memset(ip, 0, DP_IPV4_LEN);
-	ip[0] = 0x45;
-	ip[1] = h->tclass & 0xfc;
-	put16(ip + 2, total);
-	put16(ip + 4, h->ipv4_id);
-	ip[8] = TTL;
-	ip[9] = IPPROTO_UDP;
-	memcpy(ip + 12, h->from.ip.b + 12, 4);
-	memcpy(ip + 16, h->to.ip.b + 12, 4);
-	memcpy(ip + 10, &(uint16_t){ dp_sum_finish(dp_sum_words(ip, DP_IPV4_LEN / 4)) }, 2);
+	uint32_t w[DP_IPV4_LEN / 4] = {
+		word_of(0x4500u | (h->tclass & 0xfcu), total),
+		word_of(h->ipv4_id, 0),
+		word_of(TTL << 8 | IPPROTO_UDP, 0),
+	};
+
+	memcpy(&w[3], h->from.ip.b + 12, 4);
+	memcpy(&w[4], h->to.ip.b + 12, 4);
+	w[2] |= (uint32_t)dp_sum_finish((dp_sum_t)w[0] + w[1] + w[2] + w[3] + w[4]) << 16;
+	memcpy(ip, w, sizeof(w));
 }
 
 static void put_ipv6(uint8_t *ip, uint16_t udp_len, const struct dp_headers *h)
@@ -208,18 +217,22 @@ static void put_ipv6(uint8_t *ip, uint16_t udp_len, const struct dp_headers *h)
 	memcpy(ip + 24, h->to.ip.b, 16);
 }
 
-/* The checksum field of a UDP header whose other fields are written. */
-static uint16_t udp_sum(const uint8_t *udp, const struct dp_payload *pl, const struct dp_headers *h)
+static void put_udp(uint8_t *udp, const struct dp_payload *pl, const struct dp_headers *h)
 {
 	uint16_t udp_len = (uint16_t)(pl->len + DP_UDP_LEN), field;
+	uint32_t w[DP_UDP_LEN / 4] = { word_of(h->from.port, h->to.port), word_of(udp_len, 0) };
 	dp_sum_t s = dp_pseudo_sum(&h->from.ip, &h->to.ip, udp_len);
 
-	if (h->offload)
-		return dp_sum_fold(s);
-	s += dp_sum_words(udp, DP_UDP_LEN / 4);
-	s += pl->summed ? pl->sum : dp_sum(udp + DP_UDP_LEN, pl->len);
-	field = dp_sum_finish(s);
-	return field ? field : 0xffff; /* RFC 768: 0 would say that there is none */
+	if (h->offload) {
+		field = dp_sum_fold(s);
+	} else {
+		s += (dp_sum_t)w[0] + w[1];
+		s += pl->summed ? pl->sum : dp_sum(udp + DP_UDP_LEN, pl->len);
+		field = dp_sum_finish(s);
+		field = field ? field : 0xffff; /* RFC 768: 0 would say that there is none */
+	}
+	w[1] |= (uint32_t)field << 16;
+	memcpy(udp, w, sizeof(w));
 }
 
 uint16_t dp_rewrite_headers(struct dp_frame *f, const struct dp_payload *pl,
@@ -230,11 +243,7 @@ uint16_t dp_rewrite_headers(struct dp_frame *f, const struct dp_payload *pl,
 	uint16_t udp_len = (uint16_t)(pl->len + DP_UDP_LEN);
 	uint8_t *udp = f->buf + pl->off - DP_UDP_LEN;
 
-	put16(udp, h->from.port);
-	put16(udp + 2, h->to.port);
-	put16(udp + 4, udp_len);
-	put16(udp + 6, 0);
-	memcpy(udp + 6, &(uint16_t){ udp_sum(udp, pl, h) }, 2);
+	put_udp(udp, pl, h);
 	f->off = pl->off - DP_UDP_LEN - ip_len;
 	f->len = ip_len + udp_len;
 	if (v4) {
