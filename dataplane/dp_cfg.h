@@ -190,6 +190,7 @@ struct dp_source {
 
 #define DP_MAX_KEYS     8
 #define DP_DIGEST_WORDS 16
+#define DP_SEAL_WORDS   6
 
 /** Secret keys shared by all instances; [0] signs, all verify. */
 struct dp_secret {
@@ -197,6 +198,7 @@ struct dp_secret {
 	/* Made of b by steer_secret_spread(), for steer_seal() and steer_digest(). */
 	uint8_t round[11 * 16];
 	uint64_t digest[DP_DIGEST_WORDS + 1];
+	uint64_t seal[DP_SEAL_WORDS];
 };
 
 struct dp_cfg {

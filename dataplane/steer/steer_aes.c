@@ -95,37 +95,32 @@ static void encrypt(uint8_t *s, const uint8_t *round)
 	}
 }
 
-uint64_t steer_aes_mac_plain(const uint8_t *round, uint64_t first, const uint64_t *w, size_t n)
+uint64_t steer_aes_block_plain(const uint8_t *round, uint64_t low, uint64_t high)
 {
-	uint64_t block[2] = { first, n ? w[0] : 0 }, out;
-	uint8_t s[16] = { 0 };
+	uint8_t s[16];
+	uint64_t out;
 
-	for (size_t i = 1;; i += 2) {
-		add_key(s, (const uint8_t *)block);
-		encrypt(s, round);
-		if (i >= n)
-			break;
-		block[0] = w[i];
-		block[1] = i + 1 < n ? w[i + 1] : 0;
-	}
+	memcpy(s, &low, 8);
+	memcpy(s + 8, &high, 8);
+	encrypt(s, round);
 	memcpy(&out, s, sizeof(out));
 	return out;
 }
 
-steer_aes_mac_fn *steer_aes_mac = steer_aes_mac_plain;
+steer_aes_fn *steer_aes_block = steer_aes_block_plain;
 
 static struct steer_aes_impl impls[2];
 static size_t n_impls;
 
 static __attribute__((constructor)) void choose(void)
 {
-	steer_aes_mac_fn *machine = steer_aes_machine();
+	steer_aes_fn *machine = steer_aes_machine();
 
 	if (machine) {
 		impls[n_impls++] = (struct steer_aes_impl){ "instructions", machine };
-		steer_aes_mac = machine;
+		steer_aes_block = machine;
 	}
-	impls[n_impls++] = (struct steer_aes_impl){ "plain", steer_aes_mac_plain };
+	impls[n_impls++] = (struct steer_aes_impl){ "plain", steer_aes_block_plain };
 }
 
 size_t steer_aes_impls(const struct steer_aes_impl **list)

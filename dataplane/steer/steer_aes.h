@@ -1,7 +1,7 @@
 /*
- * AES-128 (FIPS 197) in one direction, and the chain of it that seals tokens: with the processor's
- * instructions where it has them, else in plain C. All give the same values, so that instances on
- * different machines agree. Pure; any thread.
+ * AES-128 (FIPS 197) of one block, in one direction: with the processor's instructions where it has
+ * them, else in plain C. All give the same values, so that instances on different machines agree.
+ * Pure; any thread.
  *
  * The plain form looks up a table by secret bytes. Who can time this machine's cache from within
  * may learn of the key by it; that is why the instructions come first.
@@ -16,28 +16,22 @@
 /** The round keys of a 16-byte key. */
 void steer_aes_expand(const uint8_t *key, uint8_t *round);
 
-/**
- * CBC-MAC of the blocks {first, w[0]}, {w[1], w[2]}, ... as little-endian words, a word that is
- * missing being 0; its first 64 bits. A pseudo-random function as long as no input is the beginning
- * of another one (Petrank and Rackoff, "CBC MAC for Real-Time Data Sources", 2000): `first` must
- * tell how many words follow.
- */
-typedef uint64_t steer_aes_mac_fn(const uint8_t *round, uint64_t first, const uint64_t *w,
-				  size_t n);
+/** The first 64 bits of one block's cipher; the block and they are little-endian words. */
+typedef uint64_t steer_aes_fn(const uint8_t *round, uint64_t low, uint64_t high);
 
 /** A way to compute it. */
 struct steer_aes_impl {
 	const char *name;
-	steer_aes_mac_fn *mac;
+	steer_aes_fn *block;
 };
 
 /** All that this machine can run, the best one first. @return how many; at least 1. */
 size_t steer_aes_impls(const struct steer_aes_impl **list);
 
 /** The best one. */
-extern steer_aes_mac_fn *steer_aes_mac;
+extern steer_aes_fn *steer_aes_block;
 
-steer_aes_mac_fn steer_aes_mac_plain;
+steer_aes_fn steer_aes_block_plain;
 /** The instructions'; NULL: none on this machine. (steer_aes_x86.c, steer_aes_arm.c or
  * steer_aes_none.c) */
-steer_aes_mac_fn *steer_aes_machine(void);
+steer_aes_fn *steer_aes_machine(void);

@@ -1,7 +1,7 @@
 /* A machine whose instructions for AES, if it has any, we do not know. */
 #include "dataplane/steer/steer_aes.h"
 
-steer_aes_mac_fn *steer_aes_machine(void)
+steer_aes_fn *steer_aes_machine(void)
 {
 	return NULL;
 }

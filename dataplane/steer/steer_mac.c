@@ -102,12 +102,6 @@ uint64_t steer_siphash(const struct dp_secret *key, const void *p, size_t len)
 	return hash_bytes(&h, p, len, 2, 4);
 }
 
-uint64_t steer_seal(const struct dp_secret *key, enum steer_domain domain, const uint64_t *words,
-		    size_t n)
-{
-	return steer_aes_mac(key->round, (uint64_t)domain | (uint64_t)n << 8, words, n);
-}
-
 uint64_t steer_hash(const void *p, size_t len)
 {
 	struct hasher h;
@@ -122,10 +116,23 @@ void steer_secret_spread(struct dp_secret *key)
 {
 	steer_aes_expand(key->b, key->round);
 	for (uint64_t i = 0; i <= DP_DIGEST_WORDS; i++)
-		key->digest[i] = steer_seal(key, STEER_DOMAIN_SPREAD, &i, 1);
+		key->digest[i] = steer_aes_block(key->round, STEER_DOMAIN_SPREAD, i);
+	for (uint64_t i = 0; i < DP_SEAL_WORDS; i++)
+		key->seal[i] = steer_aes_block(key->round, STEER_DOMAIN_SPREAD, 256 + i);
 }
 
 __extension__ typedef unsigned __int128 uint128;
+
+uint64_t steer_seal(const struct dp_secret *key, enum steer_domain domain, const uint64_t *words,
+		    size_t n)
+{
+	const uint64_t *k = key->seal;
+	uint128 sum = (uint128)(((uint64_t)domain | n << 8) + k[0]) * ((n ? words[0] : 0) + k[1]);
+
+	for (size_t i = 1; i < n; i += 2)
+		sum += (uint128)(words[i] + k[i + 1]) * ((i + 1 < n ? words[i + 1] : 0) + k[i + 2]);
+	return steer_aes_block(key->round, (uint64_t)sum, (uint64_t)(sum >> 64));
+}
 
 /* The sum of products so far, and the place in the key. */
 struct digest {

@@ -4,10 +4,10 @@
  *
  * What a message brings (a branch, a Call-ID) goes through steer_digest(), a universal hash: nobody
  * who does not know the key can find two inputs with one digest, but the digests themselves would
- * tell of it. So they never leave the machine. What does leave is steer_seal(), AES in a chain over
- * a few words, digests among them: a pseudo-random function of a universal hash is one of the whole
- * input (Shoup, "On Fast and Provably Secure Message Authentication Based on Universal Hashing",
- * 1996). Pure; any thread.
+ * tell of it. So they never leave the machine. What does leave is steer_seal(), AES of a few
+ * words, digests among them, taken in by a universal hash of their own: a pseudo-random function of
+ * a universal hash is one of the whole input (Shoup, "On Fast and Provably Secure Message
+ * Authentication Based on Universal Hashing", 1996). Pure; any thread.
  */
 #pragma once
 
@@ -47,8 +47,12 @@ void steer_secret_spread(struct dp_secret *key);
 uint64_t steer_digest(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
 		      const struct steer_part *parts, size_t n);
 
-/** CBC-MAC by AES-128 of a word that holds the domain and n, and n words; its first 64 bits. See
- * steer_aes.h: no input is the beginning of another one. Under a spread key. */
+/**
+ * AES-128 (steer_aes.h) of the universal hash of the domain, n and n words: NH with key words of
+ * its own, all 128 bits of it; the first 64 bits. Two inputs meet with a chance of 2^-64. Under a
+ * spread key.
+ * @param n  Less than DP_SEAL_WORDS.
+ */
 uint64_t steer_seal(const struct dp_secret *key, enum steer_domain domain, const uint64_t *words,
 		    size_t n);
 
