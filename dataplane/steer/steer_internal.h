@@ -40,6 +40,7 @@ struct steer_scan {
 	uint64_t at_us; /* last looked */
 	uint32_t next;  /* flight */
 	uint32_t left;  /* to be looked at */
+	uint32_t pace;  /* at most so many are sent at a time */
 	uint32_t n_streams;
 	uint32_t streams[8]; /* members whose stream has failed */
 };

@@ -2,10 +2,12 @@
  * Members that die with requests in flight: marked down by control, failed streams, ICMP errors.
  *
  * A member may have ten thousand open requests. They are looked for in the order of their places, a
- * bounded number at a time: in each SCAN_EVERY_US at most SCAN_LOOK are looked at and SCAN_MOVE
- * sent, so that a worker spends some tenth of its time on it at most, and ten thousand take less
- * than 700 ms. More at once would overflow the next member's receive buffer (a socket of Linux's
- * default size takes some 90 datagrams), and what is lost there waits for its client to send again.
+ * bounded number at a time: in each SCAN_EVERY_US at most SCAN_LOOK are looked at, and as many sent
+ * as empty the store in SCAN_SPREAD rounds, SCAN_MOVE_MIN to SCAN_MOVE_MAX. So a worker spends a
+ * third of its time on it at most, four hundred take 50 ms, and ten thousand less than 200 ms. More
+ * at once would overflow the next member's receive buffer: a socket of Linux's default size takes
+ * some 90 datagrams, and what is lost there, new requests too, waits for its client to send again.
+ * How many are open tells how many a second a member is used to.
  * New requests go elsewhere from the first moment on, since the pair's word says so.
  */
 #include "dataplane/steer/steer_flight.h"
@@ -14,12 +16,19 @@
 
 #define SCAN_EVERY_US 1000
 #define SCAN_LOOK     2048
-#define SCAN_MOVE     16
+#define SCAN_SPREAD   50
+#define SCAN_MOVE_MIN 8
+#define SCAN_MOVE_MAX 64
 
 static void start(struct steer *s)
 {
 	s->scan.next = 1;
 	s->scan.left = steer_store_flights(s->store);
+	s->scan.pace = steer_store_use(s->store).flights / SCAN_SPREAD;
+	if (s->scan.pace < SCAN_MOVE_MIN)
+		s->scan.pace = SCAN_MOVE_MIN;
+	if (s->scan.pace > SCAN_MOVE_MAX)
+		s->scan.pace = SCAN_MOVE_MAX;
 }
 
 static bool stream_failed(const struct steer *s, uint32_t member)
@@ -73,7 +82,7 @@ static void look(struct steer *s)
 {
 	uint32_t looked, moved = 0;
 
-	for (looked = 0; s->scan.left > 0 && looked < SCAN_LOOK && moved < SCAN_MOVE; looked++) {
+	for (looked = 0; s->scan.left > 0 && looked < SCAN_LOOK && moved < s->scan.pace; looked++) {
 		struct steer_flight *f = steer_store_flight(s->store, s->scan.next++);
 
 		s->scan.left--;
