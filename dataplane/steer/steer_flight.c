@@ -128,6 +128,8 @@ void steer_flight_rescued(struct steer *s, const struct steer_record *rec, uint3
 			  uint32_t to, enum dp_rescue cause)
 {
 	s->p.counters->rescued[cause][rec->method]++;
+	if (cause == DP_RESCUE_DOWN && s->peers)
+		s->peers[to].taken_us = s->now_us;
 	if (!s->p.members)
 		return;
 	s->p.members[from].rescued_from++;

@@ -11,12 +11,13 @@
 #include "dataplane/dp_region.h"
 
 struct steer_peer {
-	uint64_t answered_us; /* last response of any kind */
-	uint32_t srtt_us;     /* of INVITEs, smoothed; 0: not known */
-	uint32_t told[4];     /* when control was last told, by kind, in 1,024 us */
-	uint32_t icmps;       /* proven errors told of since told[] of its kind */
+	_Alignas(64) uint64_t answered_us; /* last response of any kind */
+	uint64_t taken_us; /* when it last got a request of a member that is down; 0: never */
+	uint32_t srtt_us;  /* of INVITEs, smoothed; 0: not known */
+	uint32_t told[4];  /* when control was last told, by kind, in 1,024 us */
+	uint32_t icmps;    /* proven errors told of since told[] of its kind */
 };
-_Static_assert(sizeof(struct steer_peer) == 32, "two on a cache line");
+_Static_assert(sizeof(struct steer_peer) == 64, "one cache line");
 
 /** A first response came `us` after its INVITE. RFC 6298 2's smoothing. */
 void steer_peer_measure(struct steer_peer *p, uint32_t us);

@@ -2,7 +2,8 @@
  * What time does to a request in flight.
  *
  *   silence        an INVITE without any response for max(100 ms, 4 round trips), others for T1:
- *                  control is told; a trial of signal failback ends
+ *                  control is told; a trial of signal failback ends; what a member got while it
+ *                  took over from its twin is sent once more
  *   no response    no-response-timeout without any response: on to the next member
  *   A, E           our own retransmissions of requests and CANCELs   RFC 3261 17.1.1.2, 17.1.2.2
  *   B, F           64*T1 without any response: 408 to an INVITE      17.1.1.2, 17.1.2.2, 16.8
@@ -16,6 +17,8 @@
 #include "dataplane/steer/steer_flight.h"
 
 #define RUN_BUDGET 64 /* flights that one call looks at: some 0.3 ms at most */
+/** How long after a member's death its twin may be overrun by what it takes over. */
+#define TAKEOVER_US 1000000
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -161,12 +164,32 @@ static bool end_of_wait(struct steer *s, struct steer_flight *f)
 	return true;
 }
 
+/* What its client has just sent to a member that is taking over from its twin may have been lost
+ * there, beside all that was rescued: an INVITE is sent once more before its client would do it, as
+ * one that was rescued is (17.1.1.1: T1 is an estimate of the round trip). */
+static void hurry(struct steer *s, struct steer_flight *f)
+{
+	uint64_t taken_us = s->peers[f->member].taken_us;
+	struct steer_try t = { .member = f->member,
+			       .listener = f->listener,
+			       .attempt = f->attempt };
+
+	if (f->method != SIP_METHOD_INVITE || f->context != STEER_NONE
+	    || f->record->flags & STEER_RECORD_TRIAL || taken_us == 0
+	    || f->branch_us > taken_us + TAKEOVER_US || steer_flight_is_down(s, f->member))
+		return;
+	if (steer_replay_again(s, f, &t))
+		s->p.counters->own_retransmits++;
+}
+
 static void silent(struct steer *s, struct steer_flight *f)
 {
 	struct steer_record *rec = f->record;
 	bool over = s->now_us >= f->until_us; /* its client waits no longer */
 
 	if (s->now_us >= silence_at(s, f)) {
+		if (!(rec->flags & STEER_RECORD_DOUBTED))
+			hurry(s, f);
 		steer_flight_doubt(s, rec, f->member, f->method);
 		if (rec->flags & STEER_RECORD_TRIAL) {
 			steer_trial_end(s, rec, 0);

@@ -231,6 +231,57 @@ Test(steer_inflight_limits, a_death_with_many_open_requests_is_paced)
 	}
 }
 
+/* Sends of ours that are copies of request(..., branch). */
+static unsigned int sent_of(const struct bench *b, const char *branch)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < b->n_sent; i++)
+		n += strstr(b->sent[i].text, branch) != NULL;
+	return n;
+}
+
+/* What a member is sent while it takes over from its twin may be lost beside all that was rescued:
+ * an INVITE is sent once more before its client would do it. */
+Test(steer_inflight_limits, a_first_send_to_a_member_that_takes_over)
+{
+	static const struct {
+		const char *method;
+		uint64_t after_us; /* the rescue */
+		bool open, heard;  /* there was something to rescue; a 100 comes */
+		unsigned int again;
+	} rows[] = {
+		{ "INVITE", 1000, true, false, 1 },   { "INVITE", 950000, true, false, 1 },
+		{ "INVITE", 1000, false, false, 0 },  { "INVITE", 1000, true, true, 0 },
+		{ "REGISTER", 1000, true, false, 0 }, { "INVITE", 1100000, true, false, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bench_opts o = { .store_size = 65536 };
+		struct bench *b = bench_new(&o);
+
+		if (rows[i].open) {
+			request(b, "REGISTER", 1);
+			bench_forwarded(b, LB, MA);
+		}
+		bench_active(b, "east-b");
+		bench_down(b, "east-a", true);
+		bench_wait(b, 10000);
+		cr_assert(b->n_sent == rows[i].open, "row %zu", i);
+		bench_wait(b, rows[i].after_us);
+		request(b, rows[i].method, 2);
+		bench_forwarded(b, LB, MB);
+		if (rows[i].heard)
+			bench_reply(b, 100, "", "");
+		bench_wait(b, 90000);
+		cr_expect(sent_of(b, "z9hG4bK-2") == 0, "row %zu: not yet", i);
+		bench_wait(b, 390000);
+		cr_expect(sent_of(b, "z9hG4bK-2") == rows[i].again, "row %zu: %u", i,
+			  sent_of(b, "z9hG4bK-2"));
+		bench_free(b);
+	}
+}
+
 /* The listener that a request came to is gone after a reload: it stays where it is. */
 Test(steer_inflight_limits, a_request_whose_listener_is_gone)
 {

@@ -33,7 +33,8 @@ class Server:
         self.process = self.rack.servers[self.name].start(
             f"uas{self.port}-{self.runs}", "sipp", "-sf", scenario(self.scenario), "-i", ip, "-p", str(self.port),
             "-mi", ip, "-key", "server", self.name, "-nostdin", "-nd", "-aa", "-l", "15000",
-            "-recv_timeout", "60000", "-buff_size", BUFFER, "-trace_err", *self.extra,
+            # What comes again for a call that has ended is taken for a new one, and answered: Timer J.
+            "-deadcall_wait", "0", "-recv_timeout", "60000", "-buff_size", BUFFER, "-trace_err", *self.extra,
         )
         return self
 

@@ -17,11 +17,12 @@ EARLY = 0.9  # what is asked for times this is the soonest that may be seen: the
 
 
 class Play:
-    """Servers, a wire tap before each, and the appliance, with one pair of a profile."""
+    """Servers, a wire tap before each, and the appliance, with one pair of a profile. scenario: of all servers, or of each."""
 
     def __init__(self, lab, profile, extra="", names=("a", "b"), scenario="uas", account=False):
         self.rack = Rack(lab, servers=names)
-        self.servers = {n: Server(self.rack, n, scenario_name=scenario).start() for n in names}
+        plays = scenario if isinstance(scenario, dict) else dict.fromkeys(names, scenario)
+        self.servers = {n: Server(self.rack, n, scenario_name=plays[n]).start() for n in names}
         self.wire = ProbeWire(self.rack)
         pair = self.rack.pair_config(members=names, extra=f"profile: {profile}\n{extra}")
         if account:
