@@ -242,15 +242,20 @@ def show(number, r):
         print(r["errors"])
 
 
-def rounds(lab, faults, n, rate, seconds, seed, extra=PAIR):
-    """Play them; (rows, whether all were good)."""
+def stage(lab, scenario="uas"):
+    """(rack, servers, appliance) of a pair."""
     rack = Rack(lab)
-    servers = {name: Server(rack, name).start() for name in ("a", "b")}
-    appliance = Appliance(rack, rack.config(rack.pair_config(extra=extra))).start()
+    servers = {name: Server(rack, name, scenario_name=scenario).start() for name in ("a", "b")}
+    return rack, servers, Appliance(rack, rack.config(rack.pair_config(extra=PAIR))).start()
+
+
+def rounds(lab, faults, n, rate, seconds, seed):
+    """Play them; (rows, whether all were good)."""
+    scene = stage(lab)
     rows = []
     print(HEAD)
     for i in range(n):
-        r = Round(rack, servers, appliance, faults[i % len(faults)], rate, seconds, seed + i)
+        r = Round(*scene, faults[i % len(faults)], rate, seconds, seed + i)
         r.settle()
         rows.append(r.play(i + 1))
         show(i + 1, rows[-1])
@@ -259,9 +264,7 @@ def rounds(lab, faults, n, rate, seconds, seed, extra=PAIR):
 
 def loss(lab, seconds, rate, percent=1.0, scenario="uas"):
     """A healthy pair on a lossy network; the row."""
-    rack = Rack(lab)
-    servers = {name: Server(rack, name, scenario_name=scenario).start() for name in ("a", "b")}
-    appliance = Appliance(rack, rack.config(rack.pair_config(extra=PAIR))).start()
+    rack, servers, appliance = stage(lab, scenario)
     appliance.wait_up("east-a", "east-b")
     flips = lambda: [e for e in appliance.ctl("event", "list") if e.get("to") in ("backup", "unknown")]
     first = len(flips())

@@ -17,11 +17,12 @@ def rescued(p):
 
 
 def phone(p, scenario="phone_register", number=1, good=1, extra=(), timeout_s=60):
-    """One phone does one thing, well or not."""
+    """One phone does one thing, well or not; what it complains of."""
     load = Load(p.rack, 1, 1, name=f"phone{number}", scenario_name=scenario, hold_ms=600, timeout_s=timeout_s, extra=extra)
     load.wait(timeout_s + 60)
     created, ok, _, _ = load.figures()
     assert (created, ok) == (1, good), (load.figures(), load.errors())
+    return load.errors()
 
 
 def first(rows, method, server):
@@ -65,7 +66,8 @@ def test_fanvil_invite_failover(lab):
 def test_baker_the_last_server_gets_64_t1(lab):
     """4, "Failover Failure": each in order, and the last one until 64*T1; then the phone is told."""
     p = Play(lab, "baker", QUIET, scenario="uas_mute")
-    phone(p, "uac", good=0, extra=("-max_invite_retrans", "10"))
+    told = phone(p, "uac", good=0, extra=("-max_invite_retrans", "10"), timeout_s=36)
+    assert "SIP/2.0 408" in told, told
     assert rescued(p) == {("sends", "INVITE"): 1}
     rows = p.wire.rows()
     at_a, at_b = first(rows, "INVITE", "a"), first(rows, "INVITE", "b")
