@@ -262,16 +262,16 @@ def rounds(lab, faults, n, rate, seconds, seed):
     return rows, all(r["good"] for r in rows)
 
 
-def loss(lab, seconds, rate, percent=1.0, scenario="uas"):
+def loss(scene, seconds, rate, percent=1.0, name="load"):
     """A healthy pair on a lossy network; the row."""
-    rack, servers, appliance = stage(lab, scenario)
-    appliance.wait_up("east-a", "east-b")
+    rack, servers, appliance = scene
+    settle(appliance)
     flips = lambda: [e for e in appliance.ctl("event", "list") if e.get("to") in ("backup", "unknown")]
     first = len(flips())
-    wires = [Wire(rack, name) for name in servers]
+    wires = [Wire(rack, server) for server in servers]
     if percent:
         lose(rack, percent)
-    load = Load(rack, rate * seconds, rate, hold_ms=1000, timeout_s=40)
+    load = Load(rack, rate * seconds, rate, name=name, hold_ms=1000, timeout_s=40)
     load.wait(seconds + 120)
     if percent:
         lose_nothing(rack)
@@ -307,7 +307,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with Lab() as lab:
         if args.loss:
-            row = loss(lab, int(args.loss * 60), args.rate)
+            row = loss(stage(lab), int(args.loss * 60), args.rate)
             print(row)
             good = row["failed"] == 0 and row["flips"] == 0 and row["permille at both"] < 1
         else:
