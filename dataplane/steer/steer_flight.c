@@ -68,74 +68,6 @@ static uint16_t slot_bit(uint32_t member)
 	return (uint16_t)(1u << member % DP_PAIR_MEMBERS);
 }
 
-/* ---- What is learned of members ---- */
-
-void steer_flight_doubt(struct steer *s, struct steer_record *rec, uint32_t member, uint8_t method)
-{
-	if (rec->flags & (STEER_RECORD_DOUBTED | STEER_RECORD_HEARD))
-		return;
-	rec->flags |= STEER_RECORD_DOUBTED;
-	if (s->p.members)
-		s->p.members[member].unanswered++;
-	steer_event(s, DP_EVENT_UNANSWERED, member, method, 0);
-}
-
-void steer_flight_failed(struct steer *s, struct steer_record *rec, uint32_t member)
-{
-	if (rec->flags & STEER_RECORD_JUDGED || rec->attempt > 0)
-		return;
-	rec->flags |= STEER_RECORD_JUDGED;
-	if (s->p.members) {
-		s->p.members[member].judged++;
-		s->p.members[member].failed++;
-	}
-}
-
-static bool is_refusal(uint8_t method, uint16_t status)
-{
-	return status == 503 || (status == 500 && method == SIP_METHOD_REGISTER);
-}
-
-static void judge(struct steer *s, struct steer_record *rec, uint32_t us, uint16_t status)
-{
-	struct dp_member_counters *n = s->p.members ? &s->p.members[rec->member] : NULL;
-
-	rec->flags |= STEER_RECORD_JUDGED;
-	if (!n)
-		return;
-	n->judged++;
-	n->delays++;
-	n->delay_us += us;
-	n->failed += is_refusal(rec->method, status)
-		     && (status == 503 || rec->method == SIP_METHOD_REGISTER);
-}
-
-void steer_flight_heard(struct steer *s, struct steer_record *rec, const struct steer_resp *r,
-			uint16_t status)
-{
-	uint32_t us = (uint32_t)s->now_us - rec->sent_us;
-
-	if (r->branch.attempt != rec->attempt || rec->flags & STEER_RECORD_HEARD)
-		return;
-	rec->flags |= STEER_RECORD_HEARD;
-	if (rec->method == SIP_METHOD_INVITE)
-		steer_peer_measure(&s->peers[rec->member], us);
-	if (rec->attempt == 0 && !(rec->flags & STEER_RECORD_JUDGED))
-		judge(s, rec, us, status);
-}
-
-void steer_flight_rescued(struct steer *s, const struct steer_record *rec, uint32_t from,
-			  uint32_t to, enum dp_rescue cause)
-{
-	s->p.counters->rescued[cause][rec->method]++;
-	if (cause == DP_RESCUE_DOWN && s->peers)
-		s->peers[to].taken_us = s->now_us;
-	if (!s->p.members)
-		return;
-	s->p.members[from].rescued_from++;
-	s->p.members[to].rescued_to++;
-}
-
 /* ---- Requests of the client ---- */
 
 /* A flight of a request that goes to a member for the first time. */
@@ -419,20 +351,6 @@ bool steer_flight_move(struct steer *s, struct steer_flight *f, enum dp_rescue c
 }
 
 /* ---- Responses ---- */
-
-bool steer_flight_refused(const struct steer *s, const struct steer_record *rec, uint16_t status,
-			  uint8_t attempt)
-{
-	const struct dp_pair *p = pair_of(s, rec->member);
-
-	/* A server that shares registrations with its twin, which has died after taking this one,
-	 * answers our own second send 500 (RFC 3261 10.3 item 7). */
-	if (status == 500 && attempt > 0)
-		return false;
-	return is_refusal(rec->method, status) && p && p->failover_methods >> rec->method & 1
-	       && rec->state == STEER_RECORD_OPEN
-	       && !(rec->flags & (STEER_RECORD_PROVISIONAL | STEER_RECORD_CANCELLED));
-}
 
 void steer_flight_done(struct steer *s, struct steer_flight *f)
 {

@@ -46,12 +46,18 @@ bool steer_flight_response(struct steer_ctx *c, struct steer_resp *r);
  * @return false: there is none; nothing has changed.
  */
 bool steer_flight_move(struct steer *s, struct steer_flight *f, enum dp_rescue cause);
-/** Whether a response asks for another member. */
-bool steer_flight_refused(const struct steer *s, const struct steer_record *rec, uint16_t status,
-			  uint8_t attempt);
 /** Its client has had its final: nothing more is kept, or until 64*T1 for what may come late. */
 void steer_flight_done(struct steer *s, struct steer_flight *f);
 void steer_flight_remove(struct steer *s, struct steer_flight *f);
+bool steer_flight_pair_flag(const struct steer *s, uint32_t member, enum dp_pair_flags flag);
+bool steer_flight_is_down(const struct steer *s, uint32_t member);
+
+/* ---- steer_learn.c ---- */
+
+/** Whether a response asks for another member. */
+bool steer_flight_refused(const struct steer *s, const struct steer_record *rec, uint16_t status,
+			  uint8_t attempt);
+/** A request has gone to another member. */
 void steer_flight_rescued(struct steer *s, const struct steer_record *rec, uint32_t from,
 			  uint32_t to, enum dp_rescue cause);
 /** First response of a branch, or of a request's first member: its counters and times. */
@@ -61,8 +67,6 @@ void steer_flight_heard(struct steer *s, struct steer_record *rec, const struct 
 void steer_flight_doubt(struct steer *s, struct steer_record *rec, uint32_t member, uint8_t method);
 /** No response for no-response-timeout counts against the first member. */
 void steer_flight_failed(struct steer *s, struct steer_record *rec, uint32_t member);
-bool steer_flight_pair_flag(const struct steer *s, uint32_t member, enum dp_pair_flags flag);
-bool steer_flight_is_down(const struct steer *s, uint32_t member);
 
 /* ---- steer_fork.c ---- */
 
