@@ -29,7 +29,7 @@
 #include "sip/sip_msg.h"
 
 #define DP_REGION_MAGIC   0x7265657473706973ull /* "sipsteer" */
-#define DP_LAYOUT_VERSION 5 /* raised whenever any struct reachable from here changes */
+#define DP_LAYOUT_VERSION 6 /* raised whenever any struct reachable from here changes */
 
 #define DP_CACHE_LINE  64
 #define DP_MAX_WORKERS 16
@@ -252,9 +252,10 @@ struct dp_worker_counters {
 	uint64_t answered;                    /* own answers sent */
 	uint64_t records_made, records_full, records_in_use;
 	uint64_t challenges_made, challenges_full;
-	uint64_t handed_requests, handed_responses; /* found to be another worker's; those of
-						       DP_REASON_HANDOVER_FULL among them */
-	uint64_t handed_in;                         /* messages got from other workers */
+	/* Found to be another worker's, those of DP_REASON_HANDOVER_FULL among them; the others are
+	 * fragments, which meet at one worker, and ICMP errors */
+	uint64_t handed_requests, handed_responses, handed_others;
+	uint64_t handed_in; /* packets got from other workers */
 	uint64_t neigh_held,
 		neigh_flushed; /* packets that waited for a next hop, and those that then went */
 	uint64_t events;

@@ -21,6 +21,7 @@ static const struct ctl_column worker_columns[] = {
 	{ "records_full", "NO RECORD" },
 	{ "handed_requests", "REQUESTS HANDED ON" },
 	{ "handed_responses", "RESPONSES HANDED ON" },
+	{ "handed_others", "OTHERS HANDED ON" },
 	{ "handed_in", "HANDED IN" },
 	{ "neigh_held", "HELD" },
 	{ "reassembled", "REASSEMBLED" },

@@ -60,6 +60,7 @@ static json_t *worker_json(const struct ctl_daemon *d, unsigned int i)
 		{ "challenges_full", &c->challenges_full },
 		{ "handed_requests", &c->handed_requests },
 		{ "handed_responses", &c->handed_responses },
+		{ "handed_others", &c->handed_others },
 		{ "handed_in", &c->handed_in },
 		{ "neigh_held", &c->neigh_held },
 		{ "neigh_flushed", &c->neigh_flushed },

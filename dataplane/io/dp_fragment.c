@@ -85,7 +85,7 @@ static uint64_t mix(uint64_t h, uint64_t v)
 
 unsigned int dp_fragment_owner(const struct dp_fragment *f, unsigned int n_workers)
 {
-	uint64_t w[4], h = f->id;
+	uint64_t w[4], h = 0;
 
 	if (n_workers < 2)
 		return 0;

@@ -39,6 +39,8 @@ bool dp_fragment_to(const uint8_t *frame, const struct dp_fragment *f, struct dp
 
 /**
  * Which worker reassembles the datagram: the same for all its fragments and in all workers, since
- * it depends on source, destination and identification only. With one worker, worker 0.
+ * it depends on source and destination only. Not on the identification: datagrams of one source
+ * would go different ways to the worker that their Call-ID names, and overtake each other. With one
+ * worker, worker 0.
  */
 unsigned int dp_fragment_owner(const struct dp_fragment *f, unsigned int n_workers);

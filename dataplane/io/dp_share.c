@@ -11,11 +11,14 @@ static void ring_full(void *arg, void *packet)
 }
 
 void dp_share_init(struct dp_share *s, struct dp_handover *h, unsigned int worker, uint8_t mode,
-		   struct dp_worker_counters *count)
+		   unsigned int n_queues, struct dp_worker_counters *count)
 {
 	s->count = count;
 	s->watches = h && mode == DP_SPREAD_AUTO;
-	s->spread = h && mode == DP_SPREAD_ALWAYS ? STEER_SPREAD_ALL : STEER_SPREAD_NONE;
+	s->scatters = h && n_queues > 1;
+	s->spread = s->scatters ? STEER_SPREAD_LATE : STEER_SPREAD_NONE;
+	if (h && mode == DP_SPREAD_ALWAYS)
+		s->spread = STEER_SPREAD_ALL;
 	dp_hot_init(&s->hot);
 	dp_mail_init(&s->mail, h, worker, ring_full, s);
 	s->window_tsc = rte_rdtsc();
@@ -25,9 +28,11 @@ void dp_share_init(struct dp_share *s, struct dp_handover *h, unsigned int worke
 void dp_share_put(struct dp_share *s, unsigned int to, struct rte_mbuf *m, unsigned int port,
 		  const struct dp_endpoint *source, uint8_t spread, uint64_t now_us)
 {
-	/* The time of what is spread late must not be prolonged: its source is not hot now. */
-	if (s->watches && spread == STEER_SPREAD_ALL)
-		dp_hot_keep(&s->hot, dp_hot_bucket(source), now_us);
+	uint32_t bucket = dp_hot_bucket(source);
+
+	/* Only the time of a source that is hot now is prolonged. */
+	if (s->watches && spread == STEER_SPREAD_ALL && dp_hot_is(&s->hot, bucket, now_us))
+		dp_hot_keep(&s->hot, bucket, now_us);
 	m->hash.usr = port;
 	dp_mail_put(&s->mail, to, m);
 }

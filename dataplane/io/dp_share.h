@@ -2,6 +2,12 @@
  * A worker's share of the work: which of its requests it may hand on, what it hands on and gets,
  * and how busy it says it is. Joins dp_hot and dp_handover to mbufs; belongs to one worker.
  *
+ * Where a device has several queues it puts fragments into others than whole datagrams, of which
+ * alone it sees the ports. So fragments meet at one worker then (dp_fragment_owner()), and what
+ * they were goes to the worker that its Call-ID names, as that of a hot source does: there its
+ * retransmissions come together, and there a CANCEL or an ACK, which may be small and come whole,
+ * finds it.
+ *
  * Every mbuf that is put is consumed.
  */
 #pragma once
@@ -16,15 +22,19 @@
 struct dp_share {
 	bool watches;   /* queues for what is hot: `spread: auto`, several workers */
 	uint8_t spread; /* enum steer_spread of what is in no hot bucket */
+	bool scatters;  /* fragments come to other workers than whole datagrams */
 	struct dp_worker_counters *count;
 	struct dp_mail mail;
 	uint64_t window_tsc, window_busy; /* when it began; busy_cycles then */
 	struct dp_hot hot;
 };
 
-/** @param h  NULL: there is one worker. */
+/**
+ * @param h         NULL: there is one worker.
+ * @param n_queues  That the port with most of them receives from.
+ */
 void dp_share_init(struct dp_share *s, struct dp_handover *h, unsigned int worker, uint8_t mode,
-		   struct dp_worker_counters *count);
+		   unsigned int n_queues, struct dp_worker_counters *count);
 
 /** What of a source's requests may belong to another worker: enum steer_spread. */
 static inline uint8_t dp_share_spread(const struct dp_share *s, const struct dp_endpoint *source,
@@ -33,6 +43,13 @@ static inline uint8_t dp_share_spread(const struct dp_share *s, const struct dp_
 	if (s->hot.n_marked && dp_hot_is(&s->hot, dp_hot_bucket(source), now_us))
 		return STEER_SPREAD_ALL;
 	return s->spread;
+}
+
+/** The same of a request that was put together from fragments. */
+static inline uint8_t dp_share_spread_whole(const struct dp_share *s,
+					    const struct dp_endpoint *source, uint64_t now_us)
+{
+	return s->scatters ? STEER_SPREAD_ALL : dp_share_spread(s, source, now_us);
 }
 
 /** Give a packet to another worker; spread: as it was steered. */

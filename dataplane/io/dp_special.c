@@ -84,13 +84,19 @@ static void take_fragment(struct dp_special *x, unsigned int port, struct rte_mb
 	dp_frags_put(x->frags, &f, frame, m, x->p.tx->now_us);
 }
 
-unsigned int dp_special_owner(const struct rte_mbuf *m, const struct dp_packet *p,
-			      unsigned int n_workers)
+static bool is_own(const struct dp_special *x, const struct sip_ip *ip)
+{
+	return x->p.view->net && dp_net_own(x->p.view->net, ip);
+}
+
+unsigned int dp_special_owner(const struct dp_special *x, const struct rte_mbuf *m,
+			      const struct dp_packet *p, unsigned int here, unsigned int n_workers)
 {
 	struct dp_fragment f;
 
-	if (dp_fragment_read(rte_pktmbuf_mtod(m, const uint8_t *), p, &f) != DP_REASON_N)
-		return 0;
+	if (!is_own(x, &p->dst.ip)
+	    || dp_fragment_read(rte_pktmbuf_mtod(m, const uint8_t *), p, &f) != DP_REASON_N)
+		return here;
 	return dp_fragment_owner(&f, n_workers);
 }
 
@@ -108,8 +114,9 @@ static bool is_ours(const struct dp_special *x, enum dp_icmp_outcome outcome,
 	return is_listener(x, &e->from);
 }
 
+/* @return DP_REASON_N with *owner: it is another worker's. */
 static enum dp_reason act_on(struct dp_special *x, const struct dp_packet *p,
-			     const struct dp_icmp *e)
+			     const struct dp_icmp *e, uint8_t *owner)
 {
 	struct steer_icmp in = {
 		.from = e->from,
@@ -124,8 +131,11 @@ static enum dp_reason act_on(struct dp_special *x, const struct dp_packet *p,
 
 	if (e->kind == DP_ICMP_IGNORED)
 		return DP_REASON_ICMP_IGNORED;
-	if (!steer_icmp(x->p.steer, &in))
-		return DP_REASON_ICMP_UNPROVEN;
+	switch (steer_icmp(x->p.steer, &in, owner)) {
+	case STEER_ICMP_HAND_OVER: return DP_REASON_N;
+	case STEER_ICMP_UNPROVEN: return DP_REASON_ICMP_UNPROVEN;
+	case STEER_ICMP_PROVEN: break;
+	}
 	if (e->kind == DP_ICMP_TOO_BIG
 	    && dp_pmtu_lower(x->p.pmtu, &e->to.ip, e->mtu, x->p.tx->now_us))
 		x->p.count->pmtu_lowered++;
@@ -139,12 +149,12 @@ static void take_icmp(struct dp_special *x, unsigned int port, struct rte_mbuf *
 	struct dp_icmp e;
 	enum dp_icmp_outcome outcome = dp_icmp_read(frame, p, &e);
 	enum dp_reason reason;
+	uint8_t owner;
 
 	if (!is_ours(x, outcome, &e)) {
 		dp_tx_kernel(x->p.tx, port, m);
 		return;
 	}
-	x->p.count->icmp_errors++;
 	if (x->p.verify != DP_CHECKSUMS_NEVER && !dp_classify_ip_sum(frame, p))
 		reason = DP_REASON_IP_CHECKSUM;
 	else if (!dp_icmp_sum(frame, p))
@@ -152,7 +162,12 @@ static void take_icmp(struct dp_special *x, unsigned int port, struct rte_mbuf *
 	else if (outcome == DP_ICMP_BROKEN)
 		reason = DP_REASON_ICMP_QUOTE;
 	else
-		reason = act_on(x, p, &e);
+		reason = act_on(x, p, &e, &owner);
+	if (reason == DP_REASON_N) {
+		x->p.hand_over(x->p.arg, owner, port, m);
+		return;
+	}
+	x->p.count->icmp_errors++;
 	dp_tx_drop(x->p.tx, m, reason);
 }
 
@@ -161,7 +176,7 @@ static void take_icmp(struct dp_special *x, unsigned int port, struct rte_mbuf *
 void dp_special_packet(struct dp_special *x, unsigned int port, struct rte_mbuf *m,
 		       const struct dp_packet *p)
 {
-	if (!x->p.view->net || !dp_net_own(x->p.view->net, &p->dst.ip))
+	if (!is_own(x, &p->dst.ip))
 		dp_tx_kernel(x->p.tx, port, m);
 	else if (p->kind == DP_PACKET_FRAGMENT)
 		take_fragment(x, port, m, p);

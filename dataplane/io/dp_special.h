@@ -20,6 +20,8 @@ struct dp_special_params {
 	/** A datagram that was put together, for a listener: one frame in one buffer. The callee
 	 * owns it. */
 	void (*deliver)(void *arg, unsigned int port, struct rte_mbuf *m);
+	/** Give a packet as it came to another worker, which owns it then. */
+	void (*hand_over)(void *arg, unsigned int owner, unsigned int port, struct rte_mbuf *m);
 	void *arg;
 };
 
@@ -31,14 +33,16 @@ void dp_special_free(struct dp_special *x);
 
 /**
  * Take a packet of kind DP_PACKET_FRAGMENT or DP_PACKET_ICMP. What is not for a listener goes to
- * the kernel. With several workers: a fragment goes to the one that dp_special_owner() names.
+ * the kernel, and an error about another worker's request to that worker, by `hand_over`. With
+ * several workers: a fragment is given to the one that dp_special_owner() names.
  */
 void dp_special_packet(struct dp_special *x, unsigned int port, struct rte_mbuf *m,
 		       const struct dp_packet *p);
 
-/** Which worker is to have a packet of kind DP_PACKET_FRAGMENT (dp_fragment_owner()). */
-unsigned int dp_special_owner(const struct rte_mbuf *m, const struct dp_packet *p,
-			      unsigned int n_workers);
+/** Which worker is to have a packet of kind DP_PACKET_FRAGMENT: dp_fragment_owner()'s; worker
+ * `here` when it is malformed or not for an address of ours, since nobody puts it together. */
+unsigned int dp_special_owner(const struct dp_special *x, const struct rte_mbuf *m,
+			      const struct dp_packet *p, unsigned int here, unsigned int n_workers);
 
 /** Let go of fragments that have waited for too long. */
 void dp_special_tick(struct dp_special *x, uint64_t now_us);

@@ -135,6 +135,7 @@ static int make_steer(struct dp_worker *w)
 }
 
 static void handle_whole(void *arg, unsigned int port, struct rte_mbuf *m);
+static void hand_over(void *arg, unsigned int owner, unsigned int port, struct rte_mbuf *m);
 
 static int make_special(struct dp_worker *w)
 {
@@ -147,11 +148,22 @@ static int make_special(struct dp_worker *w)
 		.verify = w->verify,
 		.seed = rte_rdtsc() * 0x9e3779b97f4a7c15ull ^ (uintptr_t)w,
 		.deliver = handle_whole,
+		.hand_over = hand_over,
 		.arg = w,
 	};
 
 	w->special = dp_special_new(&p);
 	return w->special ? 0 : -1;
+}
+
+static unsigned int most_queues(const struct dp_shared *shared)
+{
+	unsigned int most = 0;
+
+	for (unsigned int i = 0; i < shared->n_ports; i++)
+		if (shared->ports[i].dev.n_queues > most)
+			most = shared->ports[i].dev.n_queues;
+	return most;
 }
 
 struct dp_worker *dp_worker_new(struct dp_shared *shared, unsigned int index, struct dp_failure *f)
@@ -177,7 +189,7 @@ struct dp_worker *dp_worker_new(struct dp_shared *shared, unsigned int index, st
 		w->index = index;
 		w->verify = shared->region->boot.verify_checksums;
 		dp_share_init(&w->share, shared->handover, index, shared->region->boot.spread,
-			      w->count);
+			      most_queues(shared), w->count);
 		w->wake = shared->wake;
 		if (dp_mail_fd(&w->share.mail) >= 0)
 			dp_wake_add(&w->wake, dp_mail_fd(&w->share.mail));
@@ -289,9 +301,18 @@ static void handle_whole(void *arg, unsigned int port, struct rte_mbuf *m)
 	if (p.kind == DP_PACKET_UDP)
 		l = dp_cfg_listener_at(w->view.cfg, &p.dst);
 	if (l)
-		handle_sip(w, m, &p, l, port, dp_share_spread(&w->share, &p.src, w->now_us));
+		handle_sip(w, m, &p, l, port, dp_share_spread_whole(&w->share, &p.src, w->now_us));
 	else
 		dp_tx_kernel(&w->tx, port, m);
+}
+
+/* What was not looked at as a message of its source's: nothing of its source is hot by it. */
+static void hand_over(void *arg, unsigned int owner, unsigned int port, struct rte_mbuf *m)
+{
+	struct dp_worker *w = arg;
+
+	dp_share_put(&w->share, owner, m, port, &(struct dp_endpoint){ 0 }, STEER_SPREAD_NONE,
+		     w->now_us);
 }
 
 static void classify_burst(struct dp_worker *w, struct rte_mbuf **m, uint16_t n)
@@ -329,15 +350,17 @@ static void handle_other(struct dp_worker *w, unsigned int port, struct rte_mbuf
 static void handle_special(struct dp_worker *w, unsigned int port, struct rte_mbuf *m,
 			   const struct dp_packet *p)
 {
-	unsigned int n = w->shared->region->boot.n_workers;
 	unsigned int owner = w->index;
 
-	if (n > 1 && p->kind == DP_PACKET_FRAGMENT)
-		owner = dp_special_owner(m, p, n);
-	if (owner != w->index)
-		dp_share_put(&w->share, owner, m, port, &p->src, STEER_SPREAD_NONE, w->now_us);
-	else
+	if (w->share.scatters && p->kind == DP_PACKET_FRAGMENT)
+		owner = dp_special_owner(w->special, m, p, owner,
+					 w->shared->region->boot.n_workers);
+	if (owner == w->index) {
 		dp_special_packet(w->special, port, m, p);
+		return;
+	}
+	w->count->handed_others++;
+	hand_over(w, owner, port, m);
 }
 
 /* What was decided here leaves before what others have yet to decide. */

@@ -135,14 +135,23 @@ struct steer_icmp {
 	struct sip_ip reporter; /* who sent it */
 };
 
+/** What an ICMP error proves. */
+enum steer_icmp_proof {
+	STEER_ICMP_UNPROVEN,
+	STEER_ICMP_PROVEN, /* that we sent the datagram: the quoted top Via is ours, its tag fits
+			      the transaction in the quoted Via below, and `to` is the address of
+			      the member that it names */
+	STEER_ICMP_HAND_OVER, /* the same, and the request is another worker's, which acts on it */
+};
+
 /**
  * An ICMP error about something that was sent. When it is a destination unreachable of RFC
- * 3261 18.4 and proven ours, the request that it quotes is rescued at once and control is told;
- * when it cannot be proven, control gets a hint at most. Between steer_begin() and the next one.
- * @return whether it is proven that we sent the datagram: the quoted top Via is ours, its tag fits
- * the transaction in the quoted Via below, and `to` is the address of the member that it names.
+ * 3261 18.4 and proven ours, the worker that owns the request which it quotes rescues that at once
+ * and tells control; when it cannot be proven, control gets a hint at most. Between steer_begin()
+ * and the next one.
+ * @param owner  Out, with STEER_ICMP_HAND_OVER: the worker to give the error to, as it came.
  */
-bool steer_icmp(struct steer *s, const struct steer_icmp *in);
+enum steer_icmp_proof steer_icmp(struct steer *s, const struct steer_icmp *in, uint8_t *owner);
 
 /** The parsed view of the last datagram given to steer_message() (for explain and tracing). */
 const struct sip_msg *steer_last_message(const struct steer *s);

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "dataplane/steer/steer_owner.h"
+
 #define HINT_EVERY_US 50000 /* unproven errors that control hears of */
 
 /* RFC 3261 18.4: host, network, port or protocol unreachable; not too big, not quench. Source
@@ -86,7 +88,7 @@ static void hint(struct steer *s, uint32_t member, uint8_t method)
 	steer_event(s, DP_EVENT_UNANSWERED, member, method, 0);
 }
 
-bool steer_icmp(struct steer *s, const struct steer_icmp *in)
+enum steer_icmp_proof steer_icmp(struct steer *s, const struct steer_icmp *in, uint8_t *owner)
 {
 	struct quote q = { 0 };
 	struct steer_in quoted = { .buf = in->quote, .len = in->quote_len };
@@ -98,20 +100,26 @@ bool steer_icmp(struct steer *s, const struct steer_icmp *in)
 	quoted.listener = s->cfg ? dp_cfg_listener_at(s->cfg, &in->from) : NULL;
 	m = quoted.listener ? dp_cfg_member_at(s->cfg, &in->to, &pair) : NULL;
 	if (!m)
-		return false;
+		return STEER_ICMP_UNPROVEN;
 	q.member = (uint32_t)pair * DP_PAIR_MEMBERS + m->slot;
 	/* It is cut off somewhere: what stands before that is good. */
 	sip_msg_parse(&s->msg, in->quote, in->quote_len);
 	proven = prove(&c, &q) && q.branch.member == m->key && !q.branch.outward;
 	if (!counts(in))
-		return proven;
+		return proven ? STEER_ICMP_PROVEN : STEER_ICMP_UNPROVEN;
 	if (!proven) {
 		hint(s, q.member, s->msg.is_request ? s->msg.method : SIP_METHOD_OTHER);
-		return false;
+		return STEER_ICMP_UNPROVEN;
+	}
+	/* What is not proven stays where it came: nobody makes workers send each other mail. */
+	if (steer_owner_is_other(q.branch.owner, s->p.worker, s->p.n_workers)) {
+		s->p.counters->handed_others++;
+		*owner = q.branch.owner;
+		return STEER_ICMP_HAND_OVER;
 	}
 	if (s->p.members)
 		s->p.members[q.member].icmp++;
 	steer_event(s, DP_EVENT_ICMP, q.member, (uint32_t)in->type << 8 | in->code, q.branch.tag);
 	rescue(s, &q);
-	return true;
+	return STEER_ICMP_PROVEN;
 }

@@ -134,7 +134,7 @@ Test(fragment, whom_a_first_fragment_is_for)
 	cr_expect(!dp_fragment_to(cut, &f, &to));
 }
 
-/* All of a datagram to one worker; datagrams to all workers alike. */
+/* All of a source's datagrams to one worker; sources to all workers alike. */
 Test(fragment, owner)
 {
 	unsigned int n[4] = { 0 };
@@ -145,10 +145,12 @@ Test(fragment, owner)
 		unsigned int owner;
 
 		read_cut(io_frag_cut(frame, 0, 1480, 1, id, cut), &f);
+		memcpy(f.src.b + 12, &id, 4);
 		owner = dp_fragment_owner(&f, 4);
 		cr_assert_lt(owner, 4);
 		n[owner]++;
-		read_cut(io_frag_cut(frame, 1480, 1000, 0, id, cut), &f);
+		read_cut(io_frag_cut(frame, 1480, 1000, 0, id + 1, cut), &f);
+		memcpy(f.src.b + 12, &id, 4);
 		cr_assert_eq(dp_fragment_owner(&f, 4), owner);
 		cr_assert_eq(dp_fragment_owner(&f, 1), 0);
 	}

@@ -25,8 +25,8 @@ static struct bench *new_bench(void)
 }
 
 /* Quotes the first len bytes of what was forwarded last, flush against a guard page. */
-static bool report(struct bench *b, const char *from, const char *to, size_t len, uint8_t type,
-		   uint8_t code, bool v6)
+static enum steer_icmp_proof proof_of(struct bench *b, const char *from, const char *to, size_t len,
+				      uint8_t type, uint8_t code, bool v6)
 {
 	struct steer_icmp in = {
 		.from = bench_endpoint(from),
@@ -39,7 +39,13 @@ static bool report(struct bench *b, const char *from, const char *to, size_t len
 	};
 
 	steer_begin(b->steer, b->cfg, b->now_us);
-	return steer_icmp(b->steer, &in);
+	return steer_icmp(b->steer, &in, &b->v.owner);
+}
+
+static bool report(struct bench *b, const char *from, const char *to, size_t len, uint8_t type,
+		   uint8_t code, bool v6)
+{
+	return proof_of(b, from, to, len, type, code, v6) == STEER_ICMP_PROVEN;
 }
 
 static void invite(struct bench *b, const char *more)
@@ -217,8 +223,37 @@ Test(steer_icmp, proven_ones_of_different_branches_are_told_at_once)
 	bench_free(b);
 }
 
-/* A branch of another worker: nothing is moved here, control hears of it. */
-Test(steer_icmp, of_another_workers_branch)
+/* Two workers over the same keys: an error goes to the one whose request it quotes, once it is
+ * proven, and that one alone acts on it. */
+Test(steer_icmp, an_error_goes_to_the_worker_that_owns_the_request_rfc3261_16_9)
+{
+	struct bench_opts o[2] = { { .store_size = 65536, .n_workers = 2 },
+				   { .store_size = 65536, .n_workers = 2, .worker = 1 } };
+	struct bench *zero = bench_new(&o[0]), *one = bench_new(&o[1]);
+
+	invite(one, "");
+	strcpy(zero->out, one->out);
+	zero->out_len = one->out_len;
+	cr_expect_eq(proof_of(zero, LB, MA, zero->out_len, 3, 3, false), STEER_ICMP_HAND_OVER);
+	cr_expect(zero->v.owner == 1 && zero->counters.handed_others == 1);
+	cr_expect(zero->n_sent == 0 && bench_event(zero, DP_EVENT_ICMP) == NULL);
+	cr_expect(zero->members[bench_member(zero, "east-a")].icmp == 0);
+	/* What all workers share is judged where it came. */
+	cr_expect_eq(proof_of(zero, LB, MA, zero->out_len, 3, 4, false), STEER_ICMP_PROVEN);
+	/* As handed over. */
+	cr_expect_eq(proof_of(one, LB, MA, one->out_len, 3, 3, false), STEER_ICMP_PROVEN);
+	cr_expect(one->n_sent == 1 && bench_event(one, DP_EVENT_ICMP) != NULL);
+	cr_expect(one->members[bench_member(one, "east-a")].icmp == 1);
+	/* A forgery makes no mail. */
+	strstr(zero->out, "z9hG4bKss")[40] ^= 1;
+	cr_expect_eq(proof_of(zero, LB, MA, zero->out_len, 3, 3, false), STEER_ICMP_UNPROVEN);
+	cr_expect(zero->counters.handed_others == 1);
+	bench_free(zero);
+	bench_free(one);
+}
+
+/* A branch of a worker that is not there: nothing is moved here, control hears of it. */
+Test(steer_icmp, of_a_worker_s_branch_that_is_not_there)
 {
 	struct bench *b = new_bench();
 	char *owner;

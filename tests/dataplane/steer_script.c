@@ -156,9 +156,10 @@ static void icmp(struct script *s, int m)
 		.type = 3,
 		.code = 3,
 	};
+	uint8_t owner;
 
 	steer_begin(s->b->steer, s->b->cfg, s->b->now_us);
-	cr_expect(steer_icmp(s->b->steer, &in), "%s", s->row->name);
+	cr_expect(steer_icmp(s->b->steer, &in, &owner) == STEER_ICMP_PROVEN, "%s", s->row->name);
 	collect_sent(s);
 }
 

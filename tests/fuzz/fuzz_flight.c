@@ -450,7 +450,7 @@ static void icmp(uint8_t which, uint8_t how)
 		.type = 3,
 		.code = how & 3,
 	};
-	uint8_t *quote;
+	uint8_t *quote, owner;
 
 	if (f.n_log <= which % LOG)
 		return;
@@ -463,7 +463,7 @@ static void icmp(uint8_t which, uint8_t how)
 	in.quote = quote;
 	in.quote_len = (uint32_t)len;
 	steer_begin(f.steer, f.now_cfg, f.now_us);
-	steer_icmp(f.steer, &in);
+	steer_icmp(f.steer, &in, &owner);
 	free(quote);
 }
 

@@ -266,6 +266,7 @@ static void answer(const struct dp_packet *c)
 static void take_icmp(const uint8_t *frame, const struct dp_packet *c)
 {
 	struct dp_icmp e;
+	uint8_t owner;
 
 	dp_icmp_sum(frame, c);
 	if (dp_icmp_read(frame, c, &e) != DP_ICMP_READ || !dp_cfg_listener_at(w.cfg, &e.from))
@@ -279,7 +280,8 @@ static void take_icmp(const uint8_t *frame, const struct dp_packet *c)
 						  .type = e.type,
 						  .code = e.code,
 						  .v6 = e.v6,
-						  .reporter = c->src.ip });
+						  .reporter = c->src.ip },
+		   &owner);
 }
 
 static void take(const uint8_t *frame, size_t len)
