@@ -1,6 +1,7 @@
 """Several workers: a trunk on one port is spread over them, thousands of phones are not, and each transaction has one
 worker whatever happens."""
 
+import re
 import struct
 import time
 
@@ -8,9 +9,11 @@ from lab import wait_for
 from rack import APPLIANCE4, Appliance, Rack, Wiretap
 from sippload import Load, Server
 from test_dataplane import Alone, udp4
+from test_network import CALLER4, SERVER4, body_of, fragments4, pattern, sip, udp
 
 ALONE = True  # load or figures: nothing else beside it
 
+SERVER4B = "198.51.100.12"
 FAST = "oos-check: 500ms\noos-force: 200ms\n"
 
 
@@ -128,22 +131,130 @@ def test_a_trunk_that_fills_its_queue_turns_hot_and_no_transaction_changes_its_w
     assert dp.drive()[0] == "running", dp.process.tail()
     dp.ns.ip("neigh", "replace", "192.0.2.1", "lladdr", "02:00:00:00:00:07", "dev", "net0", "nud", "permanent")
 
-    def each():
-        dp.say("stats")
-        out = []
-        while len(out) < 4:
-            w = dp.until("worker")
-            out.append({k: int(v) for k, v in zip(w[2::2], w[3::2])})
-        return out
-
     # The file goes round and round, as fast as it is taken: what is dropped on a full ring comes again, as a
     # retransmission would.
-    seen = wait_for("every transaction to be recorded",
-                    lambda: (lambda s: s if sum(w["records"] for w in s) >= n else None)(each()), 20, 0.5)
+    wait_for("every transaction to be recorded", lambda: sum(w["records"] for w in each(dp, 4)) >= n, 20, 0.5)
     time.sleep(2)
-    seen = each()
+    seen = each(dp, 4)
     assert sum(w["records"] for w in seen) == n, seen  # more would be transactions with two workers
     assert seen[0]["packets"] > 3 * n and seen[0]["handed-requests"] > 0, seen
     # All that came once it was hot is shared alike; what came before stayed where it was.
     spread = n - (seen[0]["records"] - sum(w["records"] for w in seen[1:]) / 3)
     assert even([w["records"] for w in seen[1:]], 1 / 4, spread), seen
+
+
+def collect(server, seconds):
+    """Messages that come until none has come for so long."""
+    server.settimeout(seconds)
+    while True:
+        try:
+            yield server.recvfrom(70000)[0]
+        except TimeoutError:
+            return
+
+
+def field(message, name):
+    return re.search(rb"^%s: *([^\r\n]*)" % name.encode(), message, re.M).group(1).decode()
+
+
+def test_an_icmp_error_reaches_the_worker_that_owns_the_request(lab):
+    """The primary's host answers with port unreachable: to worker 0, whose queue is the only one."""
+    rack = Rack(lab)
+    rack.servers["a"].sysctl("net.ipv4.icmp_ratelimit", 0)
+    # Nothing but an error moves a request that was sent eight times at most, within half a minute.
+    pairs = rack.pair_config(extra="retry-counts: 10\nno-response-timeout: 30s\n")
+    dp = Alone(lab, rack, rack.config(pairs, top="workers: 3\nspread: always\n"))
+    assert dp.drive()[0] == "running", dp.process.tail()
+    phone, second = udp(rack.callers, CALLER4), udp(rack.servers["b"], SERVER4B)
+    waiting = {}
+    for _ in range(30):
+        text = sip("INVITE", CALLER4, uri="sip:b@example.com")
+        waiting[field(text, "Call-ID")] = text
+    for _ in range(8):
+        for text in waiting.values():
+            phone.sendto(text, (APPLIANCE4, 5060))
+        for message in collect(second, 1):
+            waiting.pop(field(message, "Call-ID"), None)
+        if not waiting:
+            break
+    assert not waiting, (len(waiting), each(dp, 3))
+    stats = dp.stats()
+    assert stats["handed-others"] >= 1 and stats["icmp-absorbed"] == stats["icmp-errors"] >= 30, stats
+    # An error that came back is handed on if its request was; nothing else is.
+    assert stats["handed-in"] == stats["handed-requests"] + stats["handed-others"], stats
+    assert min(w["records"] for w in each(dp, 3)) > 0, each(dp, 3)
+
+
+def each(dp, n):
+    """The data plane's counters, for each of its workers."""
+    dp.say("stats")
+    out = []
+    while len(out) < n:
+        w = dp.until("worker")
+        out.append({k: int(v) for k, v in zip(w[2::2], w[3::2])})
+    return out
+
+
+def test_a_trunk_of_fragmented_requests_is_spread_in_order(lab):
+    calls, rounds = 60, 5
+    rack = Rack(lab, servers=("a",))
+    dp = Alone(lab, rack, rack.config(rack.pair_config(members=("a",)), top="workers: 3\nspread: always\n"))
+    assert dp.drive()[0] == "running", dp.process.tail()
+    trunk, server = udp(rack.callers, CALLER4), udp(rack.servers["a"], SERVER4)
+    texts = {}
+    for n in range(1, rounds + 1):
+        for c in range(calls):
+            text = sip("MESSAGE", CALLER4, pattern(3000), "sip:b@example.com").decode()
+            text = re.sub(r"Call-ID: \S+", f"Call-ID: trunk-{c}", text).replace("CSeq: 1 ", f"CSeq: {n} ")
+            texts[f"trunk-{c}", n] = text.encode()
+    arrived, late = {}, 0
+    for _ in range(4):  # what is lost on a busy machine is sent again, as endpoints do
+        for n in range(1, rounds + 1):
+            for c in range(calls):
+                if (f"trunk-{c}", n) not in arrived:
+                    trunk.sendto(texts[f"trunk-{c}", n], (APPLIANCE4, 5060))
+                time.sleep(0.001)
+        last = {}
+        for message in collect(server, 1):
+            call, n = field(message, "Call-ID"), int(field(message, "CSeq").split()[0])
+            assert body_of(message) == pattern(3000)
+            if (call, n) in arrived:
+                continue
+            late += n < last.get(call, 0)
+            last[call] = arrived[call, n] = n
+        if len(arrived) == len(texts):
+            break
+    assert len(arrived) == len(texts), len(arrived)
+    assert late == 0, f"{late} messages were overtaken by later ones of their Call-ID"
+    seen = each(dp, 3)
+    assert seen[0]["reassembled"] >= len(texts) and sum(w["reassembled"] for w in seen[1:]) == 0, seen
+    # Of each Call-ID all is at one worker, and the Call-IDs are spread evenly.
+    assert sum(w["records"] for w in seen) == len(texts), seen
+    assert all(w["records"] % rounds == 0 for w in seen) and even([w["records"] / rounds for w in seen], 1 / 3, calls), seen
+
+
+def test_fragments_on_several_queues_meet_and_their_requests_have_one_worker(lab):
+    """The two halves of each request come on two queues, in other orders; every request comes again and again."""
+    n = 100
+    queues = [[], []]
+    for i in range(n):
+        text = sip("MESSAGE", CALLER4, pattern(1200), "sip:b@example.com")
+        for half, packet in enumerate(fragments4(CALLER4, text, (800,), 1000 + i)):
+            queues[(half + i) % 2].append(b"\2\0\0\0\0\1\2\0\0\0\0\7\x08\0" + packet)
+    for q, frames in enumerate(queues):
+        pcap(f"{lab.dir}/queue{q}.pcap", frames)
+    rack = Rack(lab)
+    config = rack.config(top="workers: 4\nspread: never\nhand-over-ring: 8192\nrecord-hold: 600s\n").replace(
+        "net_af_xdp0,iface=wire0", f"net_pcap0,rx_pcap={lab.dir}/queue0.pcap,rx_pcap={lab.dir}/queue1.pcap,infinite_rx=1")
+    dp = Alone(lab, rack, config)
+    assert dp.drive()[0] == "running", dp.process.tail()
+    dp.ns.ip("neigh", "replace", "192.0.2.1", "lladdr", "02:00:00:00:00:07", "dev", "net0", "nud", "permanent")
+    wait_for("every request", lambda: sum(w["records"] for w in each(dp, 4)) >= n, 30, 0.5)
+    time.sleep(2)
+    seen = each(dp, 4)
+    assert seen[0]["packets"] > 0 and seen[1]["packets"] > 0, seen
+    # They are put together by one of the workers, whichever their source names, and belong to the one of their Call-ID.
+    assert sorted(w["reassembled"] > 0 for w in seen) == [False, False, False, True], seen
+    assert sum(w["reassembled"] for w in seen) > 10 * n, seen  # each many times
+    assert sum(w["records"] for w in seen) == n, seen  # more would be transactions with two workers
+    assert even([w["records"] for w in seen], 1 / 4, n), seen
