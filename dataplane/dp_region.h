@@ -242,11 +242,11 @@ struct dp_port_counters {
 };
 
 struct dp_worker_counters {
-	uint64_t polls;       /* receive calls */
-	uint64_t bursts;      /* receive calls that brought packets */
-	uint64_t packets;     /* packets that they brought */
-	uint64_t busy_cycles; /* TSC cycles spent on them */
-	uint64_t sleeps;
+	uint64_t polls;         /* receive calls */
+	uint64_t bursts;        /* receive calls that brought packets */
+	uint64_t packets;       /* packets that they brought */
+	uint64_t busy_cycles;   /* TSC cycles spent on them */
+	uint64_t sleeps, woken; /* woken: of sleeps, those that a packet or mail ended */
 	uint64_t sip_requests, sip_responses; /* SIP messages seen, by kind */
 	uint64_t forwarded;                   /* messages forwarded */
 	uint64_t answered;                    /* own answers sent */

@@ -24,6 +24,7 @@
 #include "dataplane/io/dp_eal.h"
 #include "dataplane/io/dp_listen.h"
 #include "dataplane/io/dp_pools.h"
+#include "dataplane/io/dp_rest.h"
 #include "dataplane/io/dp_worker.h"
 
 #define WATCH_MS 20  /* how soon region->stop is seen */
@@ -283,11 +284,21 @@ static int open_handover(struct app *a)
 
 static void find_wakes(struct app *a)
 {
-	bool all = true;
+	bool all = a->region->boot.idle != DP_IDLE_POLL, taps = true;
 
-	for (unsigned int i = 0; i < a->region->boot.n_ports; i++)
-		all = all && dp_wake_knows(a->region->boot.ports[i].device);
-	dp_wake_find(&a->shared.wake, all);
+	for (unsigned int i = 0; i < a->shared.n_ports && all; i++) {
+		const struct dp_port *p = &a->shared.ports[i];
+		const char *what;
+
+		taps = taps && p->exception_tap;
+		all = dp_port_wakes(p, &what);
+		if (!all)
+			fprintf(stderr,
+				"port %s: %s has no receive interrupts; workers look at it every "
+				"%u us when idle\n",
+				p->boot->name, what, DP_REST_MOST_US);
+	}
+	dp_wake_find(&a->shared.wake, all, taps);
 }
 
 static int start_workers(struct app *a)

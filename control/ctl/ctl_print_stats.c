@@ -29,6 +29,7 @@ static const struct ctl_column worker_columns[] = {
 	{ "icmp_errors", "ICMP ERRORS" },
 	{ "pmtu_lowered", "PATH MTUS" },
 	{ "sleeps", "SLEEPS" },
+	{ "woken", "WOKEN" },
 	{ "silent_ms", "LAST LOOP [ms ago]" },
 	{ NULL, NULL },
 };

@@ -49,6 +49,7 @@ static json_t *worker_json(const struct ctl_daemon *d, unsigned int i)
 		{ "packets", &c->packets },
 		{ "busy_cycles", &c->busy_cycles },
 		{ "sleeps", &c->sleeps },
+		{ "woken", &c->woken },
 		{ "sip_requests", &c->sip_requests },
 		{ "sip_responses", &c->sip_responses },
 		{ "forwarded", &c->forwarded },

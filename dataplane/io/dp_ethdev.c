@@ -103,11 +103,13 @@ static uint16_t least(uint16_t a, uint16_t b)
 	return a < b ? a : b;
 }
 
-static int configure(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct dp_failure *f)
+/* @param mtu  0: the device's own. */
+static int configure_as(struct dp_ethdev *d, const struct dp_ethdev_params *p, uint16_t mtu,
+			struct dp_failure *f)
 {
 	const uint64_t rx_sums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
 	struct rte_eth_dev_info info;
-	struct rte_eth_conf conf = { 0 };
+	struct rte_eth_conf conf = { .rxmode.mtu = mtu, .intr_conf.rxq = d->interrupts };
 	int ret = rte_eth_dev_info_get(d->id, &info);
 
 	if (ret != 0)
@@ -132,6 +134,19 @@ static int configure(struct dp_ethdev *d, const struct dp_ethdev_params *p, stru
 	if (ret == 0)
 		ret = rte_eth_dev_adjust_nb_rx_tx_desc(d->id, &d->rx_ring, &d->tx_ring);
 	return ret == 0 ? 0 : fail(p, "cannot be configured", ret, f);
+}
+
+/* With receive interrupts, or without where the device or the way it is driven has none (virtio by
+ * uio_pci_generic, say). */
+static int configure(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct dp_failure *f)
+{
+	struct dp_failure ignored = { 0 };
+
+	d->interrupts = p->interrupts;
+	if (d->interrupts && configure_as(d, p, 0, &ignored) == 0)
+		return 0;
+	d->interrupts = false;
+	return configure_as(d, p, 0, f);
 }
 
 static int queues(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct dp_failure *f)
@@ -165,10 +180,38 @@ int dp_ethdev_open(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct
 	return -1;
 }
 
+/* Whether what was agreed to is there: not all drivers say at once that it is not. */
+static bool has_interrupts(const struct dp_ethdev *d)
+{
+	for (uint16_t q = 0; q < d->n_queues; q++) {
+		if (rte_eth_dev_rx_intr_enable(d->id, q) != 0
+		    || rte_eth_dev_rx_intr_ctl_q_get_fd(d->id, q) < 0)
+			return false;
+		rte_eth_dev_rx_intr_disable(d->id, q);
+	}
+	return true;
+}
+
+/* Some drivers refuse interrupts only here. */
+static int start_without(struct dp_ethdev *d, const struct dp_ethdev_params *p,
+			 struct dp_failure *f)
+{
+	uint16_t mtu = 0;
+
+	d->interrupts = false;
+	rte_eth_dev_get_mtu(d->id, &mtu);
+	if (configure_as(d, p, mtu, f) != 0 || queues(d, p, f) != 0)
+		return -1;
+	return dp_ethdev_start(d, p, f);
+}
+
 int dp_ethdev_start(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct dp_failure *f)
 {
 	int ret = rte_eth_dev_start(d->id);
 
+	if (ret != 0 && d->interrupts)
+		return start_without(d, p, f);
+	d->interrupts = d->interrupts && ret == 0 && has_interrupts(d);
 	return ret == 0 ? 0 : fail(p, "cannot be started", ret, f);
 }
 

@@ -21,6 +21,7 @@ struct dp_ethdev_params {
 	uint16_t rx_ring;   /* 0: the device's default */
 	uint16_t tx_ring;
 	bool offloads;            /* use checksum offloads where there are some */
+	bool interrupts;          /* use receive interrupts where there are some */
 	struct rte_mempool *pool; /* borrowed: received packets lie there */
 };
 
@@ -31,6 +32,7 @@ struct dp_ethdev {
 	uint16_t n_queues;
 	uint16_t rx_ring, tx_ring;
 	uint8_t mac[6];
+	bool interrupts;          /* its receive queues have some */
 	bool tx_udp_sum;          /* it sums UDP over IPv4 and IPv6 where a packet asks for it */
 	char netdev[IF_NAMESIZE]; /* the kernel netdev that it is, or takes its packets from; "" */
 };

@@ -14,6 +14,7 @@
 #include "dataplane/io/dp_eal_args.h"
 #include "dataplane/io/dp_netdev.h"
 #include "dataplane/io/dp_vlan.h"
+#include "dataplane/io/dp_wake.h"
 
 #define MTU_DEFAULT       1500
 #define EXCEPTION_RX_RING 64
@@ -193,6 +194,8 @@ static int open_device(struct dp_port *p, const struct dp_boot *boot, struct rte
 		.rx_ring = boot->rx_descriptors,
 		.tx_ring = boot->tx_descriptors,
 		.offloads = true,
+		.interrupts = boot->idle != DP_IDLE_POLL && !dp_wake_knows(p->boot->device)
+			      && !dp_device_has(p->boot->device, "net_bonding"),
 		.pool = pool,
 	};
 
@@ -224,8 +227,8 @@ static void exception_device(const struct dp_port *p, unsigned int index, bool v
 			 index, p->boot->name, m[0], m[1], m[2], m[3], m[4], m[5]);
 }
 
-static int open_exception(struct dp_port *p, unsigned int index, struct rte_mempool *pool,
-			  struct dp_failure *f)
+static int open_exception(struct dp_port *p, const struct dp_boot *boot, unsigned int index,
+			  struct rte_mempool *pool, struct dp_failure *f)
 {
 	bool vhost = access(VHOST_NET, R_OK | W_OK) == 0;
 	char what[DP_NAME_SIZE + 24], device[256];
@@ -235,6 +238,7 @@ static int open_exception(struct dp_port *p, unsigned int index, struct rte_memp
 		.n_queues = p->dev.n_queues,
 		.rx_ring = EXCEPTION_RX_RING,
 		.tx_ring = EXCEPTION_TX_RING,
+		.interrupts = vhost && boot->idle != DP_IDLE_POLL,
 		.pool = pool,
 	};
 	uint16_t mtu = p->mtu;
@@ -260,6 +264,7 @@ static int open_exception(struct dp_port *p, unsigned int index, struct rte_memp
 	if (rte_eth_dev_set_mtu(p->exception.id, mtu) != 0)
 		dp_netdev_set_mtu(p->boot->name, mtu);
 	p->exception_mtu = mtu;
+	p->exception_tap = !vhost;
 	dp_netdev_set_mac(p->boot->name, p->dev.mac);
 	if (dp_ethdev_start(&p->exception, &params, f) != 0)
 		return -1;
@@ -305,7 +310,7 @@ static int step_device(struct opening *o, struct dp_failure *f)
  * that it cannot be opened again by the same process. */
 static int step_exception(struct opening *o, struct dp_failure *f)
 {
-	if (open_exception(o->p, o->index, o->pool, f) == 0)
+	if (open_exception(o->p, o->boot, o->index, o->pool, f) == 0)
 		return 0;
 	dp_ethdev_close(&o->p->exception);
 	return -1;
@@ -362,6 +367,16 @@ void dp_port_close(struct dp_port *p)
 	while (p->n_claims)
 		close(p->claims[--p->n_claims]);
 	p->ifindex = 0;
+}
+
+bool dp_port_wakes(const struct dp_port *p, const char **what)
+{
+	*what = NULL;
+	if (!dp_wake_knows(p->boot->device) && !p->dev.interrupts)
+		*what = "its device";
+	else if (!p->exception_tap && !p->exception.interrupts)
+		*what = "its exception netdev";
+	return *what == NULL;
 }
 
 bool dp_port_link_up(const struct dp_port *p)

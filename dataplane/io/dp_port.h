@@ -19,6 +19,7 @@ struct dp_port {
 	unsigned int device;        /* the port whose device it is: itself, or an earlier one */
 	struct dp_ethdev dev;       /* `open` only in the port that has it */
 	struct dp_ethdev exception; /* as many queues as dev */
+	bool exception_tap;         /* it is a TUN device */
 	uint16_t mtu;
 	uint16_t exception_mtu; /* of the netdev at the start: less where it cannot take as much */
 	uint16_t vlan;          /* 802.1Q tag of all that it sends and takes; 0: none */
@@ -42,6 +43,10 @@ int dp_port_open(struct dp_port *ports, const struct dp_boot *boot, unsigned int
 
 /** Fine for one that is not open. */
 void dp_port_close(struct dp_port *p);
+
+/** Whether a worker can wait for what comes on it. @param what  Out: what it is that says nothing.
+ */
+bool dp_port_wakes(const struct dp_port *p, const char **what);
 
 bool dp_port_link_up(const struct dp_port *p);
 

@@ -38,7 +38,7 @@ static bool is_packet_socket(int fd)
 	       && (domain == AF_XDP || domain == AF_PACKET);
 }
 
-static void look_at(struct dp_wake *w, const char *name)
+static void look_at(struct dp_wake *w, const char *name, bool taps)
 {
 	char path[64], target[64];
 	struct pollfd now = { .fd = atoi(name), .events = POLLIN };
@@ -47,28 +47,23 @@ static void look_at(struct dp_wake *w, const char *name)
 	snprintf(path, sizeof(path), "/proc/self/fd/%.20s", name);
 	n = readlink(path, target, sizeof(target) - 1);
 	target[n > 0 ? n : 0] = '\0';
-	/* The exception netdevs are driven by the kernel itself: it tells us by other means. */
-	if (strcmp(target, "/dev/vhost-net") == 0)
-		w->usable = false;
-	if (strcmp(target, "/dev/net/tun") != 0 && !is_packet_socket(now.fd))
+	if (strcmp(target, "/dev/net/tun") == 0 ? !taps : !is_packet_socket(now.fd))
 		return;
 	/* A TUN queue that is detached, as net_tap keeps one, is in error all the time. */
 	if (poll(&now, 1, 0) >= 0 && !(now.revents & BROKEN))
 		dp_wake_add(w, now.fd);
 }
 
-void dp_wake_find(struct dp_wake *w, bool usable)
+void dp_wake_find(struct dp_wake *w, bool usable, bool taps)
 {
 	DIR *d = opendir("/proc/self/fd");
 
 	*w = (struct dp_wake){ .usable = usable && d };
 	for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
 		if (e->d_name[0] != '.')
-			look_at(w, e->d_name);
+			look_at(w, e->d_name, taps);
 	if (d)
 		closedir(d);
-	if (w->n == 0)
-		w->usable = false;
 }
 
 bool dp_wake_wait(struct dp_wake *w, uint32_t us)

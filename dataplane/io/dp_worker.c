@@ -9,6 +9,7 @@
 #include <rte_ethdev.h>
 #include <rte_prefetch.h>
 
+#include "dataplane/io/dp_irq.h"
 #include "dataplane/io/dp_own.h"
 #include "dataplane/io/dp_rest.h"
 #include "dataplane/io/dp_share.h"
@@ -19,6 +20,7 @@
 #define BURST        32
 #define TICK_US      10000   /* heartbeat, packets that wait for a next hop */
 #define STEER_US     1000    /* timers of requests in flight */
+#define WEIGH_US     200000  /* between two looks at what sleeping costs */
 #define CLAIM_US     1000000 /* between two words about somebody who claims an address of ours */
 #define LIMITED      4096    /* sources whose own answers are metered at a time */
 #define PREFETCH_LEN 128     /* headers and the start line */
@@ -51,6 +53,8 @@ struct dp_worker {
 	struct dp_own own; /* worker 0 announces our addresses */
 	struct dp_rest rest;
 	struct dp_wake wake;
+	struct dp_irq irq;
+	uint64_t weighed_us, cpu_us; /* when sleeping was weighed; CPU time then. 0: not yet */
 	struct dp_special *special;
 	struct dp_share share;
 	struct dp_packet packets[BURST];
@@ -58,11 +62,11 @@ struct dp_worker {
 	struct dp_tx tx;
 };
 
-static uint64_t monotonic_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
@@ -84,6 +88,30 @@ static void find_sources(struct dp_worker *w)
 		};
 		w->n_sources++;
 	}
+}
+
+/* What ends a wait: what the main thread found for all, this worker's interrupts, and mail. A
+ * worker without queues gets nothing but mail. */
+static void find_wakes(struct dp_worker *w)
+{
+	bool all = true;
+
+	w->wake = w->n_sources ? w->shared->wake : (struct dp_wake){ .usable = true };
+	dp_irq_init(&w->irq);
+	for (unsigned int i = 0; i < w->n_sources && w->wake.usable; i++) {
+		const struct source *s = &w->sources[i];
+		const struct dp_port *p = &w->shared->ports[s->port];
+
+		if (p->dev.interrupts && !s->shares)
+			all = all && dp_irq_add(&w->irq, s->dev, s->queue) == 0;
+		if (p->exception.interrupts)
+			all = all && dp_irq_add(&w->irq, s->exception, s->queue) == 0;
+	}
+	if (w->irq.n)
+		dp_wake_add(&w->wake, w->irq.fd);
+	w->wake.usable = w->wake.usable && all && (w->wake.n || !w->n_sources);
+	if (dp_mail_fd(&w->share.mail) >= 0)
+		dp_wake_add(&w->wake, dp_mail_fd(&w->share.mail));
 }
 
 static void find_rest(struct dp_worker *w)
@@ -190,10 +218,8 @@ struct dp_worker *dp_worker_new(struct dp_shared *shared, unsigned int index, st
 		w->verify = shared->region->boot.verify_checksums;
 		dp_share_init(&w->share, shared->handover, index, shared->region->boot.spread,
 			      most_queues(shared), w->count);
-		w->wake = shared->wake;
-		if (dp_mail_fd(&w->share.mail) >= 0)
-			dp_wake_add(&w->wake, dp_mail_fd(&w->share.mail));
 		find_sources(w);
+		find_wakes(w);
 		find_rest(w);
 	}
 	if (!w || dp_tx_init(&w->tx, &tx) != 0 || make_steer(w) != 0 || make_special(w) != 0) {
@@ -212,6 +238,7 @@ void dp_worker_free(struct dp_worker *w)
 	if (!w)
 		return;
 	dp_special_free(w->special);
+	dp_irq_fini(&w->irq);
 	dp_tx_fini(&w->tx);
 	steer_free(w->steer);
 	free(w);
@@ -585,7 +612,7 @@ static void begin_round(struct dp_worker *w)
 {
 	bool changed = dp_region_quiesce(w->shared->region, w->index, &w->view);
 
-	w->now_us = monotonic_ns() / 1000;
+	w->now_us = clock_ns(CLOCK_MONOTONIC) / 1000;
 	w->tx.now_us = w->now_us;
 	w->tx.cfg = w->view.cfg;
 	if (changed || w->tx.ways.net != w->view.net)
@@ -609,10 +636,30 @@ static void wait_for_packets(struct dp_worker *w)
 		came = dp_wake_wait(&w->wake,
 				    w->count->records_in_use ? STEER_US : DP_REST_WAIT_US);
 		dp_mail_wake(&w->share.mail);
+		dp_irq_clear(&w->irq);
 		w->count->sleeps++;
+		w->count->woken += came;
 	}
 	if (came)
 		dp_rest_busy(&w->rest);
+}
+
+/* Where nothing but sleeping can be done, and it costs more than it shall, it takes longer. */
+static void weigh_rest(struct dp_worker *w)
+{
+	uint64_t cpu_us;
+
+	if (!dp_rest_is_slow(&w->rest)) {
+		w->weighed_us = 0;
+		return;
+	}
+	if (w->now_us - w->weighed_us < WEIGH_US)
+		return;
+	cpu_us = clock_ns(CLOCK_THREAD_CPUTIME_ID) / 1000;
+	if (w->weighed_us)
+		dp_rest_weigh(&w->rest, cpu_us - w->cpu_us, w->now_us - w->weighed_us);
+	w->weighed_us = w->now_us;
+	w->cpu_us = cpu_us;
 }
 
 static void take_rest(struct dp_worker *w)
@@ -626,10 +673,12 @@ static void take_rest(struct dp_worker *w)
 	/* Not while packets wait for a snapshot. After one that nothing came of, sleeps again: it
 	 * was for another worker, or comes a little later than its descriptor says. */
 	if (dp_rest_is_long(&w->rest) && w->wake.usable && dp_hold_count(w->tx.hold) == 0) {
-		wait_for_packets(w);
+		if (dp_irq_arm(&w->irq))
+			wait_for_packets(w);
 		return;
 	}
 	w->count->sleeps++;
+	weigh_rest(w);
 	nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL);
 }
 
@@ -651,6 +700,7 @@ int dp_worker_main(void *arg)
 		if (n) {
 			w->count->busy_cycles += rte_rdtsc() - start;
 			dp_rest_busy(&w->rest);
+			dp_irq_disarm(&w->irq);
 		} else {
 			take_rest(w);
 		}

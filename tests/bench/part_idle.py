@@ -1,8 +1,9 @@
 """What a worker with nothing to do costs, and what its sleep adds to a lone packet.
 
-In network namespaces of its own: a data plane on AF_XDP over veth, `idle: poll` and then `idle: adaptive`. CPU time is the
-worker thread's own, from /proc, over some seconds without any packet: in percent of a core, and for each time that it woke
-up. A lone packet is an OPTIONS that the appliance answers, sent after pauses of random length: median and 95th percentile
+In network namespaces of its own: a data plane on AF_XDP over veth, `idle: poll` and then `idle: adaptive`, and one on
+virtio_user, whose host is net_vhost in another process (dpdk-testpmd, which polls, and leaves no core for round trips to be
+measured), and one on a device without receive interrupts (net_pcap). CPU time is the worker thread's own, from /proc, over some seconds without any packet: in percent of a core, and
+for each time that it woke up. A lone packet is an OPTIONS that the appliance answers, sent after pauses of random length: median and 95th percentile
 of the round trip, and what `adaptive` adds to those of `poll`. Worker and sender have a core each, at real-time priority,
 so that other work on the machine is not what is measured; two cores are needed."""
 
@@ -52,23 +53,40 @@ def _round_trips_us(sock, request):
     return sorted(out)
 
 
-def _measure(idle):
-    from lab import Lab
+def _rack(device, lab):
     from rack import Rack
+    from test_virtio import VirtioRack
+
+    return VirtioRack(lab) if device == "virtio_user" else Rack(lab)
+
+
+def _measure(device, idle):
+    from lab import Lab
     from test_dataplane import Alone, request
+    from test_workers import pcap
 
     with Lab() as lab:
-        rack = Rack(lab)
-        dp = Alone(lab, rack, rack.config(top=f"idle: {idle}\n", service="answers-per-second: 0"))
+        rack = _rack(device, lab)
+        config = rack.config(top=f"idle: {idle}\n", service="answers-per-second: 0")
+        if device == "net_pcap":
+            config = config.replace(rack.device(0), f"net_pcap0,rx_pcap={lab.dir}/nothing.pcap")
+            pcap(f"{lab.dir}/nothing.pcap", [])
+        dp = Alone(lab, rack, config)
         if dp.drive()[0] != "running":
             raise RuntimeError(dp.process.tail())
-        dp.ping(count=2)
+        if device != "net_pcap":
+            dp.ping(count=2)
         worker = _worker(dp.process.pid)
         _alone_on(1, worker)
-        time.sleep(0.5)
+        time.sleep(3)  # until sleeps are as long as they become
         begin, cpu, sleeps = time.monotonic(), _cpu_s(worker), dp.stats()["sleeps"]
         time.sleep(SECONDS)
         span, cpu, sleeps = time.monotonic() - begin, _cpu_s(worker) - cpu, dp.stats()["sleeps"] - sleeps
+        result = {"cpu_percent": 100 * cpu / span, "sleeps_per_s": sleeps / span,
+                  "us_per_wake": 1e6 * cpu / sleeps if sleeps else None}
+        if device != "AF_XDP":
+            dp.stop()
+            return result
         sock = rack.router.socket()
         sock.bind(("192.0.2.1", 5999))
         sock.settimeout(2)
@@ -80,25 +98,28 @@ def _measure(idle):
             os.sched_setaffinity(0, range(os.cpu_count()))
         sock.close()
         dp.stop()
-    return {"cpu_percent": 100 * cpu / span, "sleeps_per_s": sleeps / span, "us_per_wake": 1e6 * cpu / sleeps if sleeps else None,
-            "median_us": statistics.median(trips), "p95_us": trips[len(trips) * 95 // 100]}
+    return {**result, "median_us": statistics.median(trips), "p95_us": trips[len(trips) * 95 // 100]}
 
 
 def run():
-    """{setting: figures}, and what adaptive adds to a lone packet."""
-    result = {idle: _measure(idle) for idle in ("poll", "adaptive")}
+    """{device: {setting: figures}}, and what adaptive adds to a lone packet."""
+    results = {"AF_XDP": {idle: _measure("AF_XDP", idle) for idle in ("poll", "adaptive")},
+               **{device: {"adaptive": _measure(device, "adaptive")} for device in ("virtio_user", "net_pcap")}}
+    result = results["AF_XDP"]
     for key in ("median_us", "p95_us"):
         result[f"added_{key}"] = result["adaptive"][key] - result["poll"][key]
-    return result
+    return results
 
 
-def show(result):
-    lines = ["idle      worker's CPU [%]  sleeps [/s]  CPU per wake-up [us]  lone packet's round trip [us]: median    95 %"]
-    for idle in ("poll", "adaptive"):
-        r = result[idle]
+def show(results):
+    lines = ["device       idle      worker's CPU [%]  sleeps [/s]  CPU per wake-up [us]  lone packet's round trip [us]: median    95 %"]
+    for device, idle in (("AF_XDP", "poll"), ("AF_XDP", "adaptive"), ("virtio_user", "adaptive"), ("net_pcap", "adaptive")):
+        r = results[device][idle]
         wake = f"{r['us_per_wake']:.2f}" if r["us_per_wake"] else "-"
-        lines.append(f"{idle:9} {r['cpu_percent']:16.1f} {r['sleeps_per_s']:12.0f} {wake:>21} {r['median_us']:38.1f} {r['p95_us']:7.1f}")
-    lines.append(f"adaptive adds {result['added_median_us']:.1f} us to the median, {result['added_p95_us']:.1f} us at 95 %")
+        trips = f" {r['median_us']:38.1f} {r['p95_us']:7.1f}" if "median_us" in r else ""
+        lines.append(f"{device:12} {idle:9} {r['cpu_percent']:16.1f} {r['sleeps_per_s']:12.0f} {wake:>21}{trips}")
+    added = results["AF_XDP"]
+    lines.append(f"adaptive adds {added['added_median_us']:.1f} us to the median, {added['added_p95_us']:.1f} us at 95 %")
     return lines
 
 

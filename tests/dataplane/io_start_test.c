@@ -257,6 +257,69 @@ Test(rest, bound_follows_ring_and_speed)
 	}
 }
 
+/* Sleeps until slow_us bounds them, and once more. @return that one. */
+static uint32_t slow_sleep(struct dp_rest *r)
+{
+	while (!dp_rest_is_slow(r))
+		dp_rest_next(r);
+	for (int i = 0; i < 10; i++)
+		dp_rest_next(r);
+	return dp_rest_next(r);
+}
+
+/* A wake-up of so many microseconds, for as long as it takes to settle: how long it sleeps, what it
+ * costs. */
+Test(rest, after_a_while_sleeps_are_as_long_as_waking_up_is_dear)
+{
+	static const struct {
+		uint32_t ring, mbps, wake_us;
+		uint32_t least, most; /* of the sleep */
+	} rows[] = {
+		{ 2048, 10000, 0, 50, 50 },    { 2048, 10000, 1, 50, 50 },
+		{ 4096, 10000, 6, 140, 250 },  { 4096, 10000, 14, 250, 250 },
+		{ 1024, 10000, 14, 108, 108 }, /* half the ring in 108 us */
+		{ 512, 25000, 14, 21, 21 },    { 1024, 0, 14, 250, 250 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t wake = rows[i].wake_us;
+		uint32_t us = 0;
+		struct dp_rest r;
+
+		dp_rest_init(&r, false, rows[i].ring, rows[i].mbps);
+		for (int n = 0; n < 100; n++) {
+			us = slow_sleep(&r);
+			dp_rest_weigh(&r, 1000 * wake, 1000 * (us + wake));
+			cr_assert(us <= DP_REST_SLOW_US);
+		}
+		cr_expect(us >= rows[i].least && us <= rows[i].most, "row %zu: %u us", i, us);
+		/* A packet: short sleeps for a while, the long ones not forgotten. */
+		dp_rest_busy(&r);
+		cr_expect(!dp_rest_is_slow(&r));
+		for (int n = 0; n < 200; n++)
+			cr_assert(dp_rest_next(&r) <= DP_REST_MOST_US);
+		cr_expect_eq(slow_sleep(&r), us);
+		/* Waking up became cheap: back to the short ones. */
+		for (int n = 0; n < 100; n++)
+			dp_rest_weigh(&r, 0, 1000);
+		cr_expect_eq(slow_sleep(&r), r.bound_us);
+	}
+}
+
+/* Idle for days: no sum overflows. */
+Test(rest, idle_for_long)
+{
+	struct dp_rest r;
+
+	dp_rest_init(&r, false, 1024, 0);
+	for (uint64_t us = 0; us < 10000000000; us += 50) {
+		dp_rest_next(&r);
+		if (us > 200000)
+			cr_assert(dp_rest_is_slow(&r));
+	}
+	dp_rest_weigh(&r, 0, 0);
+}
+
 Test(rest, polling_never_sleeps)
 {
 	struct dp_rest r;

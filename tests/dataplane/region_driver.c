@@ -233,17 +233,17 @@ static void print_stats(const struct driver *d)
 		const struct dp_worker_counters *c = &dp_region_worker(d->region, i)->counters;
 
 		printf("worker %u packets %" PRIu64 " bursts %" PRIu64 " polls %" PRIu64
-		       " sleeps %" PRIu64 " cycles %" PRIu64 " forwarded %" PRIu64
+		       " sleeps %" PRIu64 " woken %" PRIu64 " cycles %" PRIu64 " forwarded %" PRIu64
 		       " answered %" PRIu64 " records %" PRIu64 " handed-requests %" PRIu64
-		       " handed-responses %" PRIu64 " handed-others %" PRIu64
-		       " handed-in %" PRIu64 " held %" PRIu64
-		       " flushed %" PRIu64 " fragments %" PRIu64 " reassembled %" PRIu64
-		       " fragmented %" PRIu64 " fragments-sent %" PRIu64 " icmp-errors %" PRIu64
-		       " pmtu-lowered %" PRIu64 "\n",
-		       i, c->packets, c->bursts, c->polls, c->sleeps, c->busy_cycles, c->forwarded,
-		       c->answered, c->records_made, c->handed_requests, c->handed_responses,
-		       c->handed_others, c->handed_in, c->neigh_held, c->neigh_flushed, c->fragments, c->reassembled,
-		       c->fragmented, c->fragments_sent, c->icmp_errors, c->pmtu_lowered);
+		       " handed-responses %" PRIu64 " handed-others %" PRIu64 " handed-in %" PRIu64
+		       " held %" PRIu64 " flushed %" PRIu64 " fragments %" PRIu64
+		       " reassembled %" PRIu64 " fragmented %" PRIu64 " fragments-sent %" PRIu64
+		       " icmp-errors %" PRIu64 " pmtu-lowered %" PRIu64 "\n",
+		       i, c->packets, c->bursts, c->polls, c->sleeps, c->woken, c->busy_cycles,
+		       c->forwarded, c->answered, c->records_made, c->handed_requests,
+		       c->handed_responses, c->handed_others, c->handed_in, c->neigh_held,
+		       c->neigh_flushed, c->fragments, c->reassembled, c->fragmented,
+		       c->fragments_sent, c->icmp_errors, c->pmtu_lowered);
 		for (int r = 0; r < DP_REASON_N; r++) {
 			if (c->reason[r])
 				printf("reason %s %" PRIu64 "\n", dp_reason_name((enum dp_reason)r),

@@ -75,6 +75,15 @@ class Alone:
                     key = key if w[0] == "worker" else f"{w[1]} {key}"
                     out[key] = out.get(key, 0) + int(value)
 
+    def workers(self, n):
+        """The counters of each of n workers."""
+        self.say("stats")
+        out = []
+        while len(out) < n:
+            w = self.until("worker")
+            out.append({k: int(v) for k, v in zip(w[2::2], w[3::2])})
+        return out
+
     def ping(self, address=APPLIANCE4, count=5, ns=None):
         (ns or self.rack.callers).exec("ping", "-c", str(count), "-i", "0.05", "-W", "2", address)
 
@@ -444,8 +453,7 @@ def test_two_workers_share_a_port(lab):
         phone.sendto(request("OPTIONS", "203.0.113.10"), (APPLIANCE4, 5060))
         assert phone.recv(2000).startswith(b"SIP/2.0 200")
         phone.close()
-    dp.say("stats")
-    answered = [int(dp.until("worker")[15]) for _ in range(2)]
+    answered = [w["answered"] for w in dp.workers(2)]
     assert min(answered) > 0 and sum(answered) == 24, answered
     Server(rack, "a").start()
     load = Load(rack, 100, 100, hold_ms=100)

@@ -2,10 +2,13 @@
 net_vhost on one side and the router's interface on the other."""
 
 import subprocess
+import time
 
 from lab import run, wait_for
 from rack import Appliance, Rack, Wiretap
 from sippload import Load, Server
+from test_dataplane import Alone
+from test_workers import pcap
 
 MAC = "52:54:00:00:02:20"
 FAST = "oos-check: 500ms\noos-force: 200ms\nfailback: [ immediate ]\nfailback-hold: 1s\n"
@@ -49,3 +52,26 @@ def test_calls_pass_over_virtio_user_and_net_vhost(lab):
     assert load.wait() == 0, load.errors()
     assert load.figures() == (400, 400, 0, 0), (load.figures(), load.errors()[-2000:])
     assert tap.bad() == []
+
+
+def test_an_idle_worker_is_woken_by_the_devices_interrupts(lab):
+    dp = Alone(lab, VirtioRack(lab))
+    assert dp.drive()[0] == "running", dp.process.tail()
+    assert "receive interrupts" not in dp.process.output(), dp.process.output()
+
+    def woken():
+        dp.ping(count=1)
+        time.sleep(0.1)  # long enough to fall asleep again
+        return dp.stats()["woken"] >= 10
+
+    wait_for("interrupts", woken, 60)
+
+
+def test_a_device_without_interrupts_is_used_without_and_said_once(lab):
+    rack = Rack(lab)
+    pcap(f"{lab.dir}/nothing.pcap", [])
+    dp = Alone(lab, rack, rack.config().replace(rack.device(0), f"net_pcap0,rx_pcap={lab.dir}/nothing.pcap"))
+    assert dp.drive()[0] == "running", dp.process.tail()
+    wait_for("sleeps", lambda: dp.stats()["sleeps"] > 100, 20)
+    assert dp.stats()["woken"] == 0
+    assert dp.process.output().count("port net0: its device has no receive interrupts") == 1, dp.process.output()

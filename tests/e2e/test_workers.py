@@ -133,9 +133,9 @@ def test_a_trunk_that_fills_its_queue_turns_hot_and_no_transaction_changes_its_w
 
     # The file goes round and round, as fast as it is taken: what is dropped on a full ring comes again, as a
     # retransmission would.
-    wait_for("every transaction to be recorded", lambda: sum(w["records"] for w in each(dp, 4)) >= n, 20, 0.5)
+    wait_for("every transaction to be recorded", lambda: sum(w["records"] for w in dp.workers(4)) >= n, 20, 0.5)
     time.sleep(2)
-    seen = each(dp, 4)
+    seen = dp.workers(4)
     assert sum(w["records"] for w in seen) == n, seen  # more would be transactions with two workers
     assert seen[0]["packets"] > 3 * n and seen[0]["handed-requests"] > 0, seen
     # All that came once it was hot is shared alike; what came before stayed where it was.
@@ -177,22 +177,12 @@ def test_an_icmp_error_reaches_the_worker_that_owns_the_request(lab):
             waiting.pop(field(message, "Call-ID"), None)
         if not waiting:
             break
-    assert not waiting, (len(waiting), each(dp, 3))
+    assert not waiting, (len(waiting), dp.workers(3))
     stats = dp.stats()
     assert stats["handed-others"] >= 1 and stats["icmp-absorbed"] == stats["icmp-errors"] >= 30, stats
     # An error that came back is handed on if its request was; nothing else is.
     assert stats["handed-in"] == stats["handed-requests"] + stats["handed-others"], stats
-    assert min(w["records"] for w in each(dp, 3)) > 0, each(dp, 3)
-
-
-def each(dp, n):
-    """The data plane's counters, for each of its workers."""
-    dp.say("stats")
-    out = []
-    while len(out) < n:
-        w = dp.until("worker")
-        out.append({k: int(v) for k, v in zip(w[2::2], w[3::2])})
-    return out
+    assert min(w["records"] for w in dp.workers(3)) > 0, dp.workers(3)
 
 
 def test_a_trunk_of_fragmented_requests_is_spread_in_order(lab):
@@ -226,7 +216,7 @@ def test_a_trunk_of_fragmented_requests_is_spread_in_order(lab):
             break
     assert len(arrived) == len(texts), len(arrived)
     assert late == 0, f"{late} messages were overtaken by later ones of their Call-ID"
-    seen = each(dp, 3)
+    seen = dp.workers(3)
     assert seen[0]["reassembled"] >= len(texts) and sum(w["reassembled"] for w in seen[1:]) == 0, seen
     # Of each Call-ID all is at one worker, and the Call-IDs are spread evenly.
     assert sum(w["records"] for w in seen) == len(texts), seen
@@ -249,9 +239,9 @@ def test_fragments_on_several_queues_meet_and_their_requests_have_one_worker(lab
     dp = Alone(lab, rack, config)
     assert dp.drive()[0] == "running", dp.process.tail()
     dp.ns.ip("neigh", "replace", "192.0.2.1", "lladdr", "02:00:00:00:00:07", "dev", "net0", "nud", "permanent")
-    wait_for("every request", lambda: sum(w["records"] for w in each(dp, 4)) >= n, 30, 0.5)
+    wait_for("every request", lambda: sum(w["records"] for w in dp.workers(4)) >= n, 30, 0.5)
     time.sleep(2)
-    seen = each(dp, 4)
+    seen = dp.workers(4)
     assert seen[0]["packets"] > 0 and seen[1]["packets"] > 0, seen
     # They are put together by one of the workers, whichever their source names, and belong to the one of their Call-ID.
     assert sorted(w["reassembled"] > 0 for w in seen) == [False, False, False, True], seen

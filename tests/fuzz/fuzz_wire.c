@@ -273,14 +273,15 @@ static void take_icmp(const uint8_t *frame, const struct dp_packet *c)
 		return;
 	assert(e.quote >= frame + c->l4_off
 	       && e.quote + e.quote_len <= frame + c->l4_off + c->payload_len);
-	steer_icmp(w.steer, &(struct steer_icmp){ .from = e.from,
-						  .to = e.to,
-						  .quote = e.quote,
-						  .quote_len = e.quote_len,
-						  .type = e.type,
-						  .code = e.code,
-						  .v6 = e.v6,
-						  .reporter = c->src.ip },
+	steer_icmp(w.steer,
+		   &(struct steer_icmp){ .from = e.from,
+					 .to = e.to,
+					 .quote = e.quote,
+					 .quote_len = e.quote_len,
+					 .type = e.type,
+					 .code = e.code,
+					 .v6 = e.v6,
+					 .reporter = c->src.ip },
 		   &owner);
 }
 
