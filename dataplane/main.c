@@ -26,6 +26,7 @@
 #include "dataplane/io/dp_pools.h"
 #include "dataplane/io/dp_rest.h"
 #include "dataplane/io/dp_worker.h"
+#include "dataplane/steer/steer_mac.h"
 
 #define WATCH_MS 20  /* how soon region->stop is seen */
 #define LINK_MS  100 /* how soon a link's change is */
@@ -265,16 +266,27 @@ static void stop_workers(struct app *a)
 	a->shared.handover = NULL;
 }
 
+/* Secrets that never leave this process. */
+static int make_secrets(struct app *a)
+{
+	struct dp_secret *keys[] = { &a->shared.owner_key, &a->shared.flow_key };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (getrandom(keys[i]->b, sizeof(keys[i]->b), 0) != sizeof(keys[i]->b))
+			return dp_fail(&a->failure, "no random numbers can be had: %s",
+				       strerror(errno));
+		steer_secret_spread(keys[i]);
+	}
+	return 0;
+}
+
 /* What several workers need to share their work. */
 static int open_handover(struct app *a)
 {
 	const struct dp_boot *boot = &a->region->boot;
-	struct dp_secret *key = &a->shared.owner_key;
 
 	if (boot->n_workers < 2)
 		return 0;
-	if (getrandom(key->b, sizeof(key->b), 0) != sizeof(key->b))
-		return dp_fail(&a->failure, "no random numbers can be had: %s", strerror(errno));
 	a->shared.handover = dp_handover_new(boot->n_workers, boot->handover_ring);
 	if (!a->shared.handover)
 		return dp_fail(&a->failure,
@@ -305,7 +317,7 @@ static int start_workers(struct app *a)
 {
 	find_wakes(a);
 	dp_pmtu_init(&a->shared.pmtu);
-	if (open_handover(a) != 0)
+	if (make_secrets(a) != 0 || open_handover(a) != 0)
 		return -1;
 	while (a->n_workers < a->region->boot.n_workers) {
 		struct dp_worker *w = dp_worker_new(&a->shared, a->n_workers, &a->failure);

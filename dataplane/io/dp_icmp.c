@@ -119,6 +119,7 @@ static enum dp_icmp_outcome read_v6(struct quote q, struct dp_icmp *e)
 	total = DP_IPV6_LEN + get16(q.p + 4);
 	memcpy(e->from.ip.b, q.p + 8, 16);
 	memcpy(e->to.ip.b, q.p + 24, 16);
+	e->flow = (q.p[1] & 15u) << 16 | get16(q.p + 2);
 	/* We send no extension header but a fragment's. */
 	if (q.p[6] == IPPROTO_FRAGMENT && q.len >= at + FRAGMENT_LEN && q.p[at] == IPPROTO_UDP) {
 		if (get16(q.p + at + 2) & 0xfff8)

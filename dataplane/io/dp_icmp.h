@@ -22,6 +22,7 @@ struct dp_icmp {
 	uint32_t mtu;            /* of DP_ICMP_TOO_BIG; 0: the router does not say */
 	struct dp_endpoint from; /* of the quoted packet */
 	struct dp_endpoint to;
+	uint32_t flow;        /* its flow label, over IPv6 */
 	const uint8_t *quote; /* of its UDP payload, borrowed from the frame */
 	uint32_t quote_len;
 };

@@ -38,7 +38,8 @@ struct dp_headers {
 	struct dp_endpoint from, to; /* of one family */
 	uint16_t ipv4_id; /* of each datagram another one: it may be fragmented on its way */
 	uint8_t tclass;
-	bool offload; /* the device fills in the UDP checksum: leave the pseudo-header's sum */
+	bool offload;  /* the device fills in the UDP checksum: leave the pseudo-header's sum */
+	uint32_t flow; /* IPv6's flow label */
 };
 
 /**

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "dataplane/io/dp_flow.h"
 #include "dataplane/io/dp_icmp.h"
 
 #define GROWTH 512u /* what Via, Record-Route and received add, at most, to most messages */
@@ -114,6 +115,19 @@ static bool is_ours(const struct dp_special *x, enum dp_icmp_outcome outcome,
 	return is_listener(x, &e->from);
 }
 
+/* Whether it says by itself that it has seen a packet of ours on its way. */
+static bool has_label(const struct dp_special *x, const struct dp_icmp *e)
+{
+	return e->v6 && e->flow == dp_flow_label(x->p.flow_key, &e->from, &e->to);
+}
+
+static enum dp_reason lower(struct dp_special *x, const struct dp_icmp *e)
+{
+	if (dp_pmtu_lower(x->p.pmtu, &e->to.ip, e->mtu, x->p.tx->now_us))
+		x->p.count->pmtu_lowered++;
+	return DP_REASON_ICMP_ABSORBED;
+}
+
 /* @return DP_REASON_N with *owner: it is another worker's. */
 static enum dp_reason act_on(struct dp_special *x, const struct dp_packet *p,
 			     const struct dp_icmp *e, uint8_t *owner)
@@ -131,15 +145,16 @@ static enum dp_reason act_on(struct dp_special *x, const struct dp_packet *p,
 
 	if (e->kind == DP_ICMP_IGNORED)
 		return DP_REASON_ICMP_IGNORED;
+	if (e->kind == DP_ICMP_TOO_BIG && has_label(x, e))
+		return lower(x, e);
 	switch (steer_icmp(x->p.steer, &in, owner)) {
 	case STEER_ICMP_HAND_OVER: return DP_REASON_N;
-	case STEER_ICMP_UNPROVEN: return DP_REASON_ICMP_UNPROVEN;
+	case STEER_ICMP_UNPROVEN:
+		/* Of what went to a client nothing is acted on but its path's MTU. */
+		return has_label(x, e) ? DP_REASON_ICMP_IGNORED : DP_REASON_ICMP_UNPROVEN;
 	case STEER_ICMP_PROVEN: break;
 	}
-	if (e->kind == DP_ICMP_TOO_BIG
-	    && dp_pmtu_lower(x->p.pmtu, &e->to.ip, e->mtu, x->p.tx->now_us))
-		x->p.count->pmtu_lowered++;
-	return DP_REASON_ICMP_ABSORBED;
+	return e->kind == DP_ICMP_TOO_BIG ? lower(x, e) : DP_REASON_ICMP_ABSORBED;
 }
 
 static void take_icmp(struct dp_special *x, unsigned int port, struct rte_mbuf *m,

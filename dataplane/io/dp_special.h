@@ -13,6 +13,7 @@ struct dp_special_params {
 	struct dp_tx *tx; /* borrowed, as all here */
 	struct steer *steer;
 	struct dp_pmtu *pmtu;
+	const struct dp_secret *flow_key; /* dp_flow_label() */
 	struct dp_worker_counters *count;
 	const struct dp_view *view; /* what the worker holds at the time */
 	uint8_t verify;             /* enum dp_checksums */

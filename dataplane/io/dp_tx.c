@@ -6,6 +6,7 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 
+#include "dataplane/io/dp_flow.h"
 #include "dataplane/io/dp_split.h"
 #include "dataplane/io/dp_vlan.h"
 
@@ -135,6 +136,7 @@ int dp_tx_init(struct dp_tx *t, const struct dp_tx_params *p)
 	t->n_ports = p->n_ports;
 	t->pools = p->pools;
 	t->pmtu = p->pmtu;
+	t->flow_key = p->flow_key;
 	t->random = rte_rdtsc() | 1;
 	t->count = &p->block->counters;
 	t->events = &p->block->events;
@@ -313,6 +315,7 @@ static void finish(struct dp_tx *t, struct rte_mbuf *m, const struct dp_payload 
 		.ipv4_id = t->ipv4_id++,
 		.tclass = tclass,
 		.offload = t->ports[h->way->port].dev.tx_udp_sum && !pl->summed && !h->split,
+		.flow = dp_ip_is_v4(&to->ip) ? 0 : dp_flow_label(t->flow_key, &from->at, to),
 	};
 	struct dp_frame f = frame_of(m);
 	uint16_t type = dp_rewrite_headers(&f, pl, &headers);

@@ -38,8 +38,9 @@ struct dp_tx {
 	struct dp_worker_counters *count;
 	struct dp_event_ring *events;
 	struct dp_hold *hold;
-	const struct dp_cfg *cfg;   /* of this burst */
-	const struct dp_pmtu *pmtu; /* borrowed */
+	const struct dp_cfg *cfg;         /* of this burst */
+	const struct dp_pmtu *pmtu;       /* borrowed */
+	const struct dp_secret *flow_key; /* borrowed: dp_flow_label() */
 	uint64_t now_us;
 	uint16_t ipv4_id;
 	uint64_t random; /* IPv6's identifications come from it */
@@ -58,6 +59,7 @@ struct dp_tx_params {
 	struct dp_pools pools;
 	struct dp_worker_block *block;
 	const struct dp_pmtu *pmtu;              /* of all workers */
+	const struct dp_secret *flow_key;        /* the same for all workers, spread */
 	rte_spinlock_t (*locks)[DP_MAX_WORKERS]; /* [port][queue], for queues that workers share */
 };
 

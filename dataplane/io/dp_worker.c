@@ -171,6 +171,7 @@ static int make_special(struct dp_worker *w)
 		.tx = &w->tx,
 		.steer = w->steer,
 		.pmtu = &w->shared->pmtu,
+		.flow_key = &w->shared->flow_key,
 		.count = w->count,
 		.view = &w->view,
 		.verify = w->verify,
@@ -206,6 +207,7 @@ struct dp_worker *dp_worker_new(struct dp_shared *shared, unsigned int index, st
 		.pools = shared->pools,
 		.block = dp_region_worker(shared->region, index),
 		.pmtu = &shared->pmtu,
+		.flow_key = &shared->flow_key,
 		.locks = shared->locks,
 	};
 

@@ -27,6 +27,7 @@ struct dp_shared {
 	struct dp_wake wake;          /* of all ports; each worker copies it */
 	struct dp_handover *handover; /* NULL: there is one worker */
 	struct dp_secret owner_key;   /* see steer_owner_of_call() */
+	struct dp_secret flow_key;    /* see dp_flow_label() */
 	/* workers: for queues that several of them send on */
 	rte_spinlock_t locks[DP_MAX_PORTS][DP_MAX_WORKERS];
 	/* main: wo, workers: ro, both relaxed: nothing else is read after them */

@@ -63,6 +63,8 @@ static void expect_packet(const struct dp_frame *f, const struct dp_headers *h, 
 	cr_expect_eq(ip[header == 20 ? 8 : 7], 64, "%s: TTL", what);
 	if (header == 20)
 		cr_expect_eq(ip[6], 0, "%s: neither DF nor a fragment", what);
+	else
+		cr_expect_eq((ip[1] & 15u) << 16 | ip[2] << 8 | ip[3], h->flow, "%s: label", what);
 }
 
 static const char text[] = "INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z\r\n"
@@ -127,8 +129,12 @@ static void one(size_t row, size_t path, uint32_t head, uint32_t tail)
 		paths[path].src,   paths[path].dst, 5062, 5060, text, sizeof(text) - 1, 0xbb,
 		paths[path].no_sum
 	};
-	struct dp_headers h = { endpoint(paths[path].from, 5060), endpoint(paths[path].to, 5070), 7,
-				0xbb, false };
+	struct dp_headers h = { endpoint(paths[path].from, 5060),
+				endpoint(paths[path].to, 5070),
+				7,
+				0xbb,
+				false,
+				0xabcde };
 	static struct box b;
 	struct sip_edits es;
 	struct dp_payload pl;
@@ -177,8 +183,9 @@ Test(rewrite, random_edits)
 	for (int round = 0; round < 20000; round++) {
 		uint8_t pay[600], ins[300], want[1200];
 		struct io_frame frame = { paths[0].src, paths[0].dst, 5062, 5060, pay, 0, 0, 0 };
-		struct dp_headers h = { endpoint(paths[1].from, 1), endpoint(paths[1].to, 2), 0, 0,
-					false };
+		struct dp_headers h = {
+			endpoint(paths[1].from, 1), endpoint(paths[1].to, 2), 0, 0, false, 0
+		};
 		struct sip_edits es;
 		struct dp_payload pl;
 		uint32_t head, at = 0;
@@ -214,8 +221,9 @@ Test(rewrite, damage_stays_detectable)
 {
 	struct io_frame frame = { paths[0].src, paths[0].dst,     5062, 5060,
 				  text,         sizeof(text) - 1, 0,    0 };
-	struct dp_headers h = { endpoint(paths[0].from, 5060), endpoint(paths[0].to, 5070), 7, 0,
-				false };
+	struct dp_headers h = {
+		endpoint(paths[0].from, 5060), endpoint(paths[0].to, 5070), 7, 0, false, 0
+	};
 	static struct box b;
 	struct sip_edits es;
 	struct dp_payload pl;
@@ -235,8 +243,9 @@ Test(rewrite, inserts_the_payloads_own_bytes)
 	static const uint32_t heads[] = { 0, 38, 60, 90, 128, 384 };
 	struct io_frame frame = { paths[0].src, paths[0].dst,     5062, 5060,
 				  text,         sizeof(text) - 1, 0,    0 };
-	struct dp_headers h = { endpoint(paths[0].from, 5060), endpoint(paths[0].to, 5070), 7, 0,
-				false };
+	struct dp_headers h = {
+		endpoint(paths[0].from, 5060), endpoint(paths[0].to, 5070), 7, 0, false, 0
+	};
 
 	for (size_t from = 0; from + 40 < sizeof(text); from += 7) {
 		for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
@@ -283,8 +292,9 @@ Test(rewrite, no_room_changes_nothing)
 Test(rewrite, padding_is_left_behind)
 {
 	struct io_frame frame = { paths[0].src, paths[0].dst, 5062, 5060, "abcd", 4, 0, 0 };
-	struct dp_headers h = { endpoint(paths[0].from, 5060), endpoint(paths[0].to, 5070), 7, 0,
-				false };
+	struct dp_headers h = {
+		endpoint(paths[0].from, 5060), endpoint(paths[0].to, 5070), 7, 0, false, 0
+	};
 	static struct box b;
 	struct sip_edits es;
 	struct dp_payload pl;
@@ -304,8 +314,9 @@ Test(rewrite, zero_sum_is_sent_as_ones_rfc768)
 {
 	for (unsigned int v = 0; v <= 0xffff; v++) {
 		uint8_t pay[2] = { (uint8_t)(v >> 8), (uint8_t)v };
-		struct dp_headers h = { endpoint(paths[0].from, 5060), endpoint(paths[0].to, 5070),
-					7, 0, false };
+		struct dp_headers h = {
+			endpoint(paths[0].from, 5060), endpoint(paths[0].to, 5070), 7, 0, false, 0
+		};
 		struct dp_frame f = { .size = 128 };
 		uint8_t buf[128];
 		struct dp_payload pl = { DP_HEADERS_MAX, 2, 0, false };
@@ -321,8 +332,9 @@ Test(rewrite, zero_sum_is_sent_as_ones_rfc768)
 /* The device sums the rest: it wants the pseudo-header's sum in the field. */
 Test(rewrite, offload_leaves_the_pseudo_header_sum)
 {
-	struct dp_headers h = { endpoint(paths[0].from, 5060), endpoint(paths[0].to, 5070), 7, 0,
-				true };
+	struct dp_headers h = {
+		endpoint(paths[0].from, 5060), endpoint(paths[0].to, 5070), 7, 0, true, 0
+	};
 	struct dp_payload pl = { DP_HEADERS_MAX, 4, 0, false };
 	struct dp_frame f = { .size = 128 };
 	uint8_t buf[128], ph[12] = { 192, 0, 2, 10, 198, 51, 100, 11, 0, 17, 0, 12 };

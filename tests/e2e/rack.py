@@ -256,6 +256,10 @@ class Wiretap:
         """The packets that it finds fault with."""
         return self._select(self.BAD, self.BELOW_SIP)
 
+    def seen(self):
+        """How many packets each capture holds."""
+        return [len(run("tshark", "-n", "-r", path, timeout=600).splitlines()) for path in self.stop()]
+
     def sent(self, filter_):
         """How many packets from the appliance match a display filter."""
         return len(self._select(filter_, self.AS_SIP))

@@ -319,6 +319,63 @@ def test_a_smaller_mtu_on_the_way_is_learnt(lab):
     assert stats["fragmented"] == before["fragmented"] + 1 and stats["pmtu-lowered"] == 1, (before, stats)
 
 
+def too_big6(source, quote, mtu):
+    """A router's "packet too big" (RFC 4443 3.2) to the appliance."""
+    here = ip6(source) + ip6(APPLIANCE6)
+    body = struct.pack("!BBHI", 2, 0, 0, mtu) + quote[:1232]
+    sum_ = fold(here + struct.pack("!II", len(body), 58) + body)
+    return struct.pack("!IHBB", 6 << 28, len(body), 58, 64) + here + body[:2] + struct.pack("!H", sum_) + body[4:]
+
+
+def test_a_smaller_mtu_towards_clients_is_learnt(lab):
+    """Responses and requests to clients beyond a small link: a router's word about either is believed by the flow label
+    that it quotes, and by nothing less."""
+    rack = Rack(lab, servers=("a",))
+    dp = Alone(lab, rack, v6_config(rack))
+    dp.drive()
+    server, wire = udp(rack.servers["a"], SERVER6), Wire(rack)
+    seen = sniffer(rack.router, "to-lb")
+    others = ["2001:db8:113::11", "2001:db8:113::12"]
+    rack.callers.address("eth0", *[f"{a}/64" for a in others])
+    rack.router.ip("link", "set", "to-callers", "mtu", "1300")
+
+    def lowered(n, send, sock, text):
+        """Send until a router has said it, and the next one comes in fragments that pass."""
+
+        def passes():
+            send()
+            sock.settimeout(1)
+            try:
+                return with_body(sock, text)
+            except (TimeoutError, AssertionError):
+                return None
+
+        wait_for("a message that passes", passes, 30)
+        assert dp.stats()["pmtu-lowered"] == n, dp.stats()
+
+    # A response: the phone's request is small, the server's answer is not.
+    phone, text = udp(rack.callers, CALLER6), pattern(1250)
+    phone.sendto(sip("INVITE", CALLER6, b"", "sip:b@example.com"), (APPLIANCE6, 5060))
+    invite, hop = server.recvfrom(70000)
+    ringing = answer(invite, "183 Session Progress", text)
+    lowered(1, lambda: server.sendto(ringing, hop), phone, text)
+    # A request of the server's to another client.
+    other = udp(rack.callers, others[0])
+    request = sip("MESSAGE", SERVER6, text, f"sip:a@[{others[0]}]:5060")
+    lowered(2, lambda: server.sendto(request, (APPLIANCE6, 5060)), other, text)
+    # Somebody who has seen nothing of ours: another label, or none. And who has: about that client alone.
+    to_phone = until(seen, lambda f: f[22:54] == ip6(APPLIANCE6) + ip6(CALLER6) and f[20] in (17, 44))[14:]  # UDP, all or the first of it
+    label = struct.unpack("!I", to_phone[:4])[0] & 0xFFFFF
+    assert label != 0
+    foreign = to_phone[:24] + ip6(others[1]) + to_phone[40:]
+    before = dp.stats()
+    for quote in (foreign, to_phone[:1] + b"\0\0\0" + to_phone[4:], to_phone[:3] + bytes([to_phone[3] ^ 1]) + to_phone[4:]):
+        wire.send(too_big6("2001:db8:2::1", quote, 1280), ethertype=0x86DD)
+    wait_for("refusals", lambda: dp.stats().get("icmp-unproven", 0) == before.get("icmp-unproven", 0) + 3, 10)
+    wire.send(too_big6("2001:db8:2::1", to_phone, 1280), ethertype=0x86DD)
+    wait_for("belief", lambda: dp.stats()["pmtu-lowered"] == 3, 10)
+
+
 def trunked(lab, client_vlan, server_vlan):
     """A rack whose appliance has one device on a trunk: clients in one VLAN, servers in the other (None: untagged)."""
     rack = Rack(lab)
@@ -434,6 +491,25 @@ def ip6(text):
     return socket.inet_pton(socket.AF_INET6, text)
 
 
+def test_the_observer_finds_what_is_wrong(lab):
+    """The one that judges what leaves in every test: it does see, and says so."""
+    rack = Rack(lab)
+    wire = rack.appliance_ns.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    wire.bind(("wire0", 0))
+    head = b"\2\0\0\0\0\7" + bytes.fromhex(rack.mac(0).replace(":", "")) + b"\x08\0"
+    good, text = udp4(APPLIANCE4, CALLER4, b"sound"), pattern(2000)
+    pieces = fragments4(CALLER4, text, (800,), 77)
+    rows = [good, udp4(APPLIANCE4, CALLER4, b"UDP", checksum=0x1234), udp4(APPLIANCE4, CALLER4, b"IP", ip_checksum=1),
+            *pieces, *(p[:-1] + b"\0" for p in fragments4(CALLER4, text, (800,), 78))]
+    for packet in rows:
+        wire.send(head + packet)
+    bad = rack.tap.bad()
+    # Of the whole ones two, and the datagram that was put together from the damaged pieces.
+    assert len(bad) == 3, bad
+    assert lab.judge() == bad
+    lab.judges.clear()  # these were meant to be
+
+
 def test_addresses_are_announced_and_defended(lab):
     rack = Rack(lab)
     seen = sniffer(rack.router, "to-lb")
@@ -450,6 +526,7 @@ def test_addresses_are_announced_and_defended(lab):
     assert dp.until("claim") == ["claim", "0", APPLIANCE4, other.hex()]
     # The kernel gives the netdev another MAC: all goes on with that one.
     new = b"\2\0\0\0\0\x99"
+    rack.tap.add(rack.router, "to-lb", new.hex(":"))
     dp.ns.ip("link", "set", "net0", "address", new.hex(":"))
     until(seen, lambda f: f[12:14] == b"\x08\x06" and f[6:12] == new and f[28:32] == own)
     phone, server = udp(rack.callers, CALLER4), udp(rack.servers["a"], SERVER4)

@@ -4,8 +4,8 @@ import os
 import signal
 import time
 
-from lab import wait_for
-from rack import Appliance, Rack
+from lab import LabError, wait_for
+from rack import BUILD, Appliance, Rack
 from scene import Scene
 
 from sippload import Load, Server
@@ -184,3 +184,33 @@ def test_counters_tell_requests_and_responses_per_member(lab):
     assert [x["name"] for x in s.appliance.ctl("service", "list")] == ["voice"]
     assert {m["name"] for m in s.appliance.ctl("member", "list")} == {"east-a", "east-b"}
     s.finish()
+
+
+def test_the_control_socket_is_for_root_and_its_group(lab):
+    """By the kernel's word: owner, group and mode of the socket, tried by processes of other users and groups."""
+    rack = Rack(lab)
+    path, group, stranger = f"{lab.dir}/control.sock", 45678, 45679
+
+    def may(gid, *groups):
+        """Whether an ordinary user of these groups is served; else what sipsteerctl says."""
+        argv = ["setpriv", "--reuid", "65534", "--regid", str(gid)]
+        argv += ["--groups", ",".join(map(str, groups))] if groups else ["--clear-groups"]
+        try:
+            rack.appliance_ns.exec(*argv, f"{BUILD}/sipsteerctl", "--socket", path, "version")
+            return True
+        except LabError as e:
+            assert "ermission denied" in str(e) or "may not" in str(e), e
+            return False
+
+    appliance = Appliance(rack, rack.config(top=f"control-group: {group}\n")).start()
+    st = os.stat(path)
+    assert (st.st_uid, st.st_gid, st.st_mode & 0o7777) == (0, group, 0o660), st
+    assert may(group) and may(stranger, group)
+    assert not may(stranger) and not may(65534, stranger)
+    assert appliance.ctl("version") is not None  # root
+    appliance.close()
+    # Without the setting: the daemon's own group.
+    appliance = Appliance(rack, rack.config()).start()
+    st = os.stat(path)
+    assert (st.st_uid, st.st_gid, st.st_mode & 0o7777) == (0, os.getgid(), 0o660), st
+    assert not may(group)

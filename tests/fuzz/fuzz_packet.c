@@ -36,7 +36,7 @@ static void add_edits(const uint8_t *orders, uint16_t len, const uint8_t *text,
 
 static struct dp_headers headers_of(bool v4)
 {
-	struct dp_headers h = { .ipv4_id = 1, .tclass = 0xb8 };
+	struct dp_headers h = { .ipv4_id = 1, .tclass = 0xb8, .flow = 0xfffff };
 
 	assert(dp_ip_parse(v4 ? "192.0.2.10" : "2001:db8::10", &h.from.ip) == 0);
 	assert(dp_ip_parse(v4 ? "198.51.100.11" : "2001:db8::11", &h.to.ip) == 0);

@@ -49,7 +49,8 @@ class Machine:
         ]
         for i, peer in enumerate(["to-lb", "to-arm"] if rack.two_armed else ["to-lb"]):
             argv += ["-netdev", f"tap,id=n{i},ifname={peer},script=no,downscript=no",
-                     "-device", f"virtio-net-pci,netdev=n{i},mac={rack.mac(i)},addr={5 + i},rx_queue_size=1024"]
+                     "-device", f"virtio-net-pci,netdev=n{i},mac={rack.mac(i)},addr={5 + i},rx_queue_size=1024"
+                     + (",csum=off" if i else "")]
         self.process = rack.router.start("machine", *argv)
         wait_for("the machine's shell", self._connect, 10)
         wait_for("the machine to boot", self._is_up, BOOT_S, 0.2)
