@@ -1,3 +1,7 @@
+/*
+ * Sums in plain C, and the choice among the ways to compute them. Owns one pointer, set before
+ * main() and never again.
+ */
 #include "dataplane/io/dp_checksum.h"
 
 #include <string.h>
@@ -25,7 +29,7 @@ static inline dp_sum_t sum_blocks(const uint8_t *b, const uint8_t *end)
 	return (two[0] & 0xffffffff) + (two[0] >> 32) + (two[1] & 0xffffffff) + (two[1] >> 32);
 }
 
-dp_sum_t dp_sum(const void *p, size_t len)
+dp_sum_t dp_sum_plain(const void *p, size_t len)
 {
 	const uint8_t *b = p, *end = b + (len & ~(size_t)15);
 	dp_sum_t s = sum_blocks(b, end);
@@ -49,4 +53,19 @@ dp_sum_t dp_sum(const void *p, size_t len)
 		b += 2;
 	}
 	return len & 1 ? s + *b : s; /* as if a zero byte followed: it is the low one of its word */
+}
+
+static dp_sum_fn *best = dp_sum_plain;
+
+static __attribute__((constructor)) void choose(void)
+{
+	dp_sum_fn *machine = dp_sum_machine();
+
+	if (machine)
+		best = machine;
+}
+
+dp_sum_t dp_sum(const void *p, size_t len)
+{
+	return best(p, len);
 }

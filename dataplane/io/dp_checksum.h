@@ -13,7 +13,13 @@
 typedef uint64_t dp_sum_t;
 
 /** Sum of len bytes, half a mebibyte at most; a last odd byte counts as if a zero byte followed. */
-dp_sum_t dp_sum(const void *p, size_t len);
+typedef dp_sum_t dp_sum_fn(const void *p, size_t len);
+dp_sum_fn dp_sum;
+
+/** The ways to compute it: in plain C, and by the machine's instructions (dp_checksum_x86.c, or
+ * dp_checksum_none.c); NULL: it has none that are worth it. */
+dp_sum_fn dp_sum_plain;
+dp_sum_fn *dp_sum_machine(void);
 
 /** The same of n words of 32 bits, for an n that is known when compiled. */
 static inline dp_sum_t dp_sum_words(const void *p, size_t n)
@@ -32,11 +38,14 @@ static inline dp_sum_t dp_sum_words(const void *p, size_t n)
 /** Fold to 16 bits, not complemented; 0 only when every byte summed was 0. */
 static inline uint16_t dp_sum_fold(dp_sum_t s)
 {
-	s = (s & 0xffffffff) + (s >> 32);
-	s = (s & 0xffff) + (s >> 16);
-	s = (s & 0xffff) + (s >> 16);
-	s = (s & 0xffff) + (s >> 16);
-	return (uint16_t)s;
+	uint32_t half;
+
+	/* Turned and added to itself, a number has in its upper half the sum of both halves with
+	 * the carry that comes round. */
+	s += s << 32 | s >> 32;
+	half = (uint32_t)(s >> 32);
+	half += half << 16 | half >> 16;
+	return (uint16_t)(half >> 16);
 }
 
 /* Sums count modulo 65535: bytes that change places are a multiplication by 256. */

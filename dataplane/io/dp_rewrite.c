@@ -36,9 +36,10 @@ static dp_sum_t payload_sum(const uint8_t *frame, const struct dp_packet *p)
 	return dp_sum_negate(headers);
 }
 
-static bool lies_within(const struct sip_edit *e, const uint8_t *pay, uint32_t len)
+/* What inserts nothing inserts NULL, or bytes whose place does not matter. */
+static inline bool lies_within(const struct sip_edit *e, const uint8_t *pay, uint32_t len)
 {
-	return e->ins_len && (uintptr_t)e->ins - (uintptr_t)pay < len;
+	return (uintptr_t)e->ins - (uintptr_t)pay < len;
 }
 
 /* Most pieces are short, and their lengths differ: copies of one size that overlap, without a call.
@@ -87,10 +88,12 @@ static inline void put(uint8_t *to, const uint8_t *from, uint32_t len)
 /* Whether an edit inserts some of the payload itself. */
 static bool inserts_own(const struct sip_edits *es, const uint8_t *pay, uint32_t len)
 {
-	for (unsigned int i = 0; i < es->n; i++)
-		if (lies_within(&es->e[i], pay, len))
-			return true;
-	return false;
+	bool own = false;
+
+#pragma GCC unroll 1
+	for (const struct sip_edit *e = es->e, *end = e + es->n; e < end; e++)
+		own |= lies_within(e, pay, len);
+	return own;
 }
 
 static uint32_t end_of(const struct sip_edit *e)
@@ -98,39 +101,50 @@ static uint32_t end_of(const struct sip_edit *e)
 	return (uint32_t)e->off + e->del;
 }
 
+static inline int64_t growth(const struct sip_edit *e)
+{
+	return (int64_t)e->ins_len - e->del;
+}
+
 /*
- * What is kept lies in pieces between the edits, piece i in front of edit i; each moves by what
+ * What is kept lies in pieces in front of the edits and behind the last one; each moves by what
  * grows before it, less `back`. First those that move away from the start, the last one first, then
- * those that move towards it, the first one first: so none is written over before it has moved.
- * Then there is room for what is inserted.
+ * those that move towards it, the first one first: so none is written over before it has moved. An
+ * insertion goes in when the piece before it has moved; the one behind it has by then, or lies
+ * further on than the insertion's end.
  */
 static void edit_in_place(const struct sip_edits *es, uint8_t *pay, uint32_t len, int64_t back)
 {
-	int64_t shift[SIP_EDIT_MAX + 1];
-	unsigned int n = es->n, i;
+	const struct sip_edit *e, *last = es->e + es->n;
+	int64_t shift = es->delta - back;
+	uint32_t from, to = len;
 
-	shift[0] = -back;
-	for (i = 0; i < n; i++)
-		shift[i + 1] = shift[i] + es->e[i].ins_len - es->e[i].del;
-	for (i = n + 1; i-- > 0;) {
-		uint32_t from = i ? end_of(&es->e[i - 1]) : 0;
-
-		if (shift[i] > 0)
-			put(pay + from + shift[i], pay + from, (i < n ? es->e[i].off : len) - from);
+#pragma GCC unroll 1
+	for (e = last; e > es->e; to = e->off) {
+		e--;
+		from = end_of(e);
+		if (shift > 0)
+			put(pay + from + shift, pay + from, to - from);
+		shift -= growth(e);
 	}
-	for (i = 0; i <= n; i++) {
-		uint32_t from = i ? end_of(&es->e[i - 1]) : 0;
-
-		if (shift[i] < 0)
-			put(pay + from + shift[i], pay + from, (i < n ? es->e[i].off : len) - from);
+	if (shift > 0)
+		put(pay + shift, pay, to);
+	from = 0;
+#pragma GCC unroll 1
+	for (e = es->e; e < last; e++) {
+		if (shift < 0)
+			put(pay + from + shift, pay + from, e->off - from);
+		put(pay + e->off + shift, e->ins, e->ins_len);
+		shift += growth(e);
+		from = end_of(e);
 	}
-	for (i = 0; i < n; i++)
-		put(pay + es->e[i].off + shift[i], es->e[i].ins, es->e[i].ins_len);
+	if (shift < 0)
+		put(pay + from + shift, pay + from, len - from);
 }
 
 /* The same for edits that insert some of the payload itself, which is kept aside for it. */
-static void edit_by_copy(const struct sip_edits *es, uint8_t *pay, uint32_t len, int64_t back,
-			 uint8_t *scratch)
+static __attribute__((noinline, cold)) void
+edit_by_copy(const struct sip_edits *es, uint8_t *pay, uint32_t len, int64_t back, uint8_t *scratch)
 {
 	struct sip_edits moved = *es;
 

@@ -86,3 +86,32 @@ Test(checksum, negation_takes_away_rfc1624)
 
 	cr_expect_eq(dp_sum_fold(whole + dp_sum_negate(part)), dp_sum_fold(rest));
 }
+
+/* Sums may differ by a multiple of 65535, and are of one folded value. */
+Test(checksum, the_machines_instructions_and_plain_c_agree)
+{
+	static const uint8_t fills[] = { 0x00, 0x01, 0x7f, 0x80, 0xff };
+	static uint8_t bytes[70000];
+	dp_sum_fn *machine = dp_sum_machine();
+
+	if (!machine)
+		return;
+	for (size_t i = 0; i <= sizeof(fills); i++) {
+		if (i < sizeof(fills))
+			memset(bytes, fills[i], sizeof(bytes));
+		else
+			fill(bytes, sizeof(bytes), 3);
+		for (size_t len = 0; len <= sizeof(bytes); len += len < 300 ? 1 : 997) {
+			const uint8_t *p = bytes + len % 7;
+			size_t n = len > 300 ? len - 7 : len;
+
+			cr_expect_eq(dp_sum_fold(machine(p, n)), dp_sum_fold(dp_sum_plain(p, n)),
+				     "%zu bytes, fill %zu", n, i);
+			if (n <= 300) {
+				p = guard_copy(&guard, p, n);
+				cr_expect_eq(dp_sum_fold(machine(p, n)),
+					     dp_sum_fold(dp_sum_plain(p, n)), "guarded %zu", n);
+			}
+		}
+	}
+}
