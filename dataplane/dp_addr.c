@@ -143,15 +143,6 @@ static uint64_t mix64(uint64_t h)
 	return h ^ (h >> 33);
 }
 
-uint32_t dp_endpoint_hash(const struct dp_endpoint *e)
-{
-	uint64_t w[2];
-
-	memcpy(w, e->ip.b, sizeof(w));
-	w[0] ^= (uint64_t)e->port << 8 | e->transport;
-	return (uint32_t)mix64(w[0] * 0x9e3779b97f4a7c15ull ^ w[1]);
-}
-
 uint32_t dp_key(const char *name, size_t len)
 {
 	uint64_t h = 0xcbf29ce484222325ull; /* FNV-1a, then mixed: names are short and chosen by the

@@ -120,15 +120,14 @@ bool dp_pair_serves(const struct dp_pair *p, unsigned int service)
 	return false;
 }
 
-static const struct dp_source *exact_source(const struct dp_cfg *c, const struct sip_ip *ip,
-					    uint16_t port)
+static inline const struct dp_source *exact_source(const struct dp_cfg *c, const struct sip_ip *ip,
+						   uint16_t port, uint32_t hash)
 {
 	const struct dp_source *s = dp_cfg_at(c, c->sources);
 	const uint32_t *bucket = dp_cfg_at(c, c->source_hash);
-	struct dp_endpoint e = { .ip = *ip, .port = port };
 	uint32_t mask = c->source_hash_size - 1;
 
-	for (uint32_t i = dp_endpoint_hash(&e) & mask; bucket[i] != UINT32_MAX;
+	for (uint32_t i = dp_port_hash(hash, port, DP_UDP) & mask; bucket[i] != UINT32_MAX;
 	     i = (i + 1) & mask) {
 		if (s[bucket[i]].port == port && dp_ip_equal(&s[bucket[i]].ip, ip))
 			return s + bucket[i];
@@ -148,10 +147,11 @@ bool dp_ip_in_prefix(const struct sip_ip *ip, const struct sip_ip *prefix, unsig
 const struct dp_source *dp_cfg_source(const struct dp_cfg *c, const struct sip_ip *ip,
 				      uint16_t port)
 {
-	const struct dp_source *s = exact_source(c, ip, port);
+	uint32_t hash = dp_ip_hash(ip);
+	const struct dp_source *s = exact_source(c, ip, port, hash);
 
 	if (!s)
-		s = exact_source(c, ip, 0);
+		s = exact_source(c, ip, 0, hash);
 	if (s)
 		return s;
 	s = dp_cfg_at(c, c->sources);

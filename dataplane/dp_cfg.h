@@ -228,7 +228,27 @@ struct dp_cfg {
  * error. */
 uint32_t dp_key(const char *name, size_t len);
 
-uint32_t dp_endpoint_hash(const struct dp_endpoint *e);
+/** Hash of an address; well mixed in all its 32 bits. */
+static inline uint32_t dp_ip_hash(const struct sip_ip *ip)
+{
+	uint64_t w[2], h;
+
+	memcpy(w, ip->b, sizeof(w));
+	h = (w[0] * 0x9e3779b97f4a7c15ull ^ w[1]) * 0xff51afd7ed558ccdull;
+	return (uint32_t)((h ^ h >> 32) * 0xc4ceb9fe1a85ec53ull >> 32);
+}
+
+/** From the hash of an address to that of its endpoint at a port and transport. Ports in a row lie
+ * apart, in whatever low bits are used. */
+static inline uint32_t dp_port_hash(uint32_t ip_hash, uint16_t port, uint8_t transport)
+{
+	return ip_hash + (port ^ (uint32_t)transport << 16) * 0x9e3779b1u;
+}
+
+static inline uint32_t dp_endpoint_hash(const struct dp_endpoint *e)
+{
+	return dp_port_hash(dp_ip_hash(&e->ip), e->port, e->transport);
+}
 
 static inline const void *dp_cfg_at(const struct dp_cfg *c, uint32_t off)
 {

@@ -29,7 +29,8 @@
 #include "sip/sip_msg.h"
 
 #define DP_REGION_MAGIC   0x7265657473706973ull /* "sipsteer" */
-#define DP_LAYOUT_VERSION 6 /* raised whenever any struct reachable from here changes */
+/* Raised whenever any struct reachable from here changes, or a hash. */
+#define DP_LAYOUT_VERSION 7
 
 #define DP_CACHE_LINE  64
 #define DP_MAX_WORKERS 16
