@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/steer/steer_hex.h"
 #include "tests/leaks.h"
 #include "tests/sip/guard.h"
 
@@ -313,3 +314,35 @@ Test(steer_token, cookie_of_another_call_is_a_forgery)
 	cr_expect(!steer_cookie_valid(cfg, &c, call_id, CALL_ID_LEN), "the other direction");
 	free(cfg);
 }
+
+#if defined(__x86_64__)
+/* The digits of any byte, alone among good ones, and what is written. */
+Test(steer_token, hexadecimal_by_instructions_and_in_plain_c_agree)
+{
+	uint8_t text[16];
+	char plain[32], machine[32];
+	uint64_t v = 0x9e3779b97f4a7c15ull;
+
+	if (!__builtin_cpu_supports("ssse3"))
+		return;
+	for (unsigned int i = 0; i < 1000; i++, v = v * 6364136223846793005ull + 1) {
+		steer_hex_put_plain(plain, v);
+		steer_hex_put_plain(plain + 16, ~v);
+		steer_hex_put_ssse3(machine, v);
+		cr_assert_eq(memcmp(plain, machine, 16), 0, "%016lx", v);
+		steer_hex_put2_ssse3(machine, v, ~v);
+		cr_assert_eq(memcmp(plain, machine, 32), 0, "%016lx", v);
+	}
+	for (unsigned int at = 0; at < 16; at++)
+		for (unsigned int byte = 0; byte < 256; byte++) {
+			uint64_t bad[2] = { 0, 0 }, got[2];
+
+			memcpy(text, "0123456789abcdef", 16);
+			text[at] = (uint8_t)byte;
+			got[0] = steer_hex_get_plain(text, &bad[0]);
+			got[1] = steer_hex_get_ssse3(text, &bad[1]);
+			cr_expect_eq(bad[0] != 0, bad[1] != 0, "%02x at %u", byte, at);
+			cr_expect(bad[0] || got[0] == got[1], "%02x at %u", byte, at);
+		}
+}
+#endif
