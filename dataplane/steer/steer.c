@@ -243,7 +243,7 @@ void steer_message(struct steer *s, const struct steer_in *in, struct steer_verd
 	bool members = only_members(in->listener);
 	enum sip_result result;
 
-	memset(&c, 0, STEER_CTX_ZEROED);
+	steer_ctx_zero(&c);
 	c.s = s;
 	c.cfg = s->cfg;
 	c.in = in;

@@ -283,7 +283,7 @@ static bool cancel(struct steer_ctx *c, struct steer_flight *f)
 		if (!steer_fork_cancel(c->s, f))
 			return true;
 		rec->flags |= STEER_RECORD_CANCELLED;
-		c->owed = rec->client == steer_client_mix(&c->in->src);
+		c->owed = rec->client == steer_client_mix(c->t.secret, &c->in->src);
 	}
 	steer_answer(c, 200, NULL, NULL, DP_REASON_N, "a CANCEL of an INVITE in flight");
 	return false;

@@ -11,21 +11,26 @@
 
 #define TEXT(s) (s), sizeof(s) - 1
 
-int steer_trim_edit(struct steer_ctx *c)
+/* RFC 3261 7.5; 18.3: what is beyond Content-Length is discarded. */
+static __attribute__((noinline, cold)) int trim(struct steer_ctx *c)
 {
 	const struct sip_msg *m = c->m;
 	uint16_t start = 0;
 	int e = 0;
 
 	while (m->buf[start] == '\r' || m->buf[start] == '\n')
-		start++; /* RFC 3261 7.5 */
+		start++;
 	if (start)
 		e = sip_edits_add(&c->v->edits, 0, start, NULL, 0);
-	/* RFC 3261 18.3: what is beyond Content-Length is discarded. */
 	if (e == 0 && m->len < c->in->len)
 		e = sip_edits_add(&c->v->edits, (uint16_t)m->len, (uint16_t)(c->in->len - m->len),
 				  NULL, 0);
 	return e;
+}
+
+int steer_trim_edit(struct steer_ctx *c)
+{
+	return c->m->buf[0] > ' ' && c->m->len == c->in->len ? 0 : trim(c);
 }
 
 void steer_forward(struct steer_ctx *c, const struct dp_listener *from,
@@ -45,7 +50,7 @@ void steer_forward(struct steer_ctx *c, const struct dp_listener *from,
 
 static char *put_hostport(const struct steer_ctx *c, char *p, const struct dp_listener *l)
 {
-	return steer_put(p, dp_cfg_text(c->cfg, l->hostport), l->hostport.len);
+	return steer_put_short(p, dp_cfg_text(c->cfg, l->hostport), l->hostport.len);
 }
 
 /* ---- Via ---- */
@@ -129,7 +134,7 @@ static bool names_source(const struct steer_ctx *c, struct sip_span host)
 	/* The same text is the same address; another one may be, too. */
 	if (host.len == c->src_len && memcmp(sip_at(c->m, host), c->src, c->src_len) == 0)
 		return true;
-	return sip_host_ip(c->m->buf, host, &ip) == 0 && dp_ip_equal(&ip, &c->in->src.ip);
+	return steer_host_ip(c->m->buf, host, &ip) == 0 && dp_ip_equal(&ip, &c->in->src.ip);
 }
 
 /**
@@ -247,54 +252,72 @@ static int push_top(struct steer_ctx *c, const struct steer_hop *hop)
 static const uint16_t two_digits[100] = { TEN(0), TEN(1), TEN(2), TEN(3), TEN(4),
 					  TEN(5), TEN(6), TEN(7), TEN(8), TEN(9) };
 
-/* Decimal digits of v; eight bytes are written, of which the first ones count. */
-static char *put_u16(char *p, uint16_t v)
+/* Decimal digits of v; six bytes are written at most, of which the first ones count. */
+static inline char *put_u16(char *p, uint32_t v)
 {
-	uint64_t digits = (uint64_t)two_digits[v % 100] << 24
-			  | (uint64_t)two_digits[v / 100 % 100] << 8 | ('0' + v / 10000u);
-	unsigned int zeros = v < 10 ? 4 : v < 100 ? 3 : v < 1000 ? 2 : v < 10000 ? 1 : 0;
+	uint32_t digits;
 
-	digits >>= 8 * zeros;
+	if (v < 100) {
+		memcpy(p, &two_digits[v], 2);
+		p[0] = v < 10 ? p[1] : p[0];
+		return p + (v < 10 ? 1 : 2);
+	}
+	if (v >= 10000) {
+		*p++ = (char)('0' + v / 10000);
+		v %= 10000;
+		digits = two_digits[v / 100] | (uint32_t)two_digits[v % 100] << 16;
+		memcpy(p, &digits, sizeof(digits));
+		return p + 4;
+	}
+	digits = two_digits[v / 100] | (uint32_t)two_digits[v % 100] << 16;
+	digits >>= v < 1000 ? 8 : 0;
 	memcpy(p, &digits, sizeof(digits));
-	return p + 5 - zeros;
+	return p + (v < 1000 ? 3 : 4);
 }
 
-/* A member that has not asked for rport gets none: it may listen elsewhere than it sends from (RFC
- * 3261 18.2.1, RFC 3581 4). */
-static int set_received_only(struct steer_ctx *c, const char *ip, size_t len)
+static struct sip_span end_of(const struct sip_via *via)
 {
-	const struct sip_via *via = &c->m->via;
-	struct sip_span at = via->received_param;
-	char *text = steer_text(c->v, sizeof(RECEIVED) - 1 + len);
+	return (struct sip_span){ (uint16_t)(via->value.off + via->value.len), 0 };
+}
+
+static int set_both(struct steer_ctx *c)
+{
+	char *text = steer_text(c->v, 80);
+
+	return text ? sip_edit_via_received(&c->v->edits, c->m, text, c->src, c->src_len,
+					    c->in->src.port)
+		    : -ENOSPC;
+}
+
+/* The text with the source address, for the Via; c->src is that address in it. NULL: no room. */
+static char *write_received(struct steer_ctx *c)
+{
+	char *text = steer_text(c->v, 80);
 
 	if (!text)
-		return -ENOSPC;
-	if (!via->has_received)
-		at = (struct sip_span){ (uint16_t)(via->value.off + via->value.len), 0 };
-	steer_put(steer_put(text, TEXT(RECEIVED)), ip, len);
-	return sip_edit_replace(&c->v->edits, at, text, (uint16_t)(sizeof(RECEIVED) - 1 + len));
+		return NULL;
+	c->src = steer_put(text, TEXT(RECEIVED));
+	c->src_len = (uint8_t)dp_ip_format(&c->in->src.ip, text + sizeof(RECEIVED) - 1);
+	return text;
 }
 
-/* RFC 3581 4. What has both already is rare, and left to the editor. */
-static int set_received(struct steer_ctx *c)
+/* RFC 3581 4. A member that has not asked for rport gets none: it may listen elsewhere than it
+ * sends from (RFC 3261 18.2.1). What has both already is rare, and left to the editor. */
+static int set_received(struct steer_ctx *c, char *text)
 {
 	const struct sip_via *via = &c->m->via;
+	char *p = text + sizeof(RECEIVED) - 1 + c->src_len;
 	struct sip_span at = via->rport_param;
-	char *text, *p;
 
-	if (c->source && !via->has_rport)
-		return set_received_only(c, c->src, c->src_len);
-	text = steer_text(c->v, 80);
-	if (!text)
-		return -ENOSPC;
+	if (c->source && !via->has_rport) {
+		at = via->has_received ? via->received_param : end_of(via);
+		return sip_edit_replace(&c->v->edits, at, text, (uint16_t)(p - text));
+	}
 	if (via->has_received)
-		return sip_edit_via_received(&c->v->edits, c->m, text, c->src, c->src_len,
-					     c->in->src.port);
+		return set_both(c);
 	if (!via->has_rport)
-		at = (struct sip_span){ (uint16_t)(via->value.off + via->value.len), 0 };
-	p = steer_put(text, TEXT(RECEIVED));
-	steer_put(p, c->src, sizeof(c->src)); /* src_len bytes of it count */
-	p = steer_put(p + c->src_len, TEXT(RPORT));
+		at = end_of(via);
+	p = steer_put(p, TEXT(RPORT));
 	p = put_u16(p, c->in->src.port);
 	return steer_edit(&c->v->edits, at.off, at.len, text, (uint16_t)(p - text));
 }
@@ -332,16 +355,15 @@ static void count(struct steer_ctx *c, const struct steer_hop *hop)
 
 void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop)
 {
-	int e;
+	char *received = write_received(c);
+	int e = received ? steer_trim_edit(c) : -ENOSPC;
 
 	if (!c->source && !c->way)
 		steer_transaction_record(c, hop);
-	c->src_len = (uint8_t)dp_ip_format(&c->in->src.ip, c->src);
-	e = steer_trim_edit(c);
 	if (e == 0)
 		e = push_top(c, hop);
 	if (e == 0)
-		e = set_received(c);
+		e = set_received(c, received);
 	if (e == 0)
 		e = set_max_forwards(c);
 	if (e == 0)

@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include <string.h>
+
 #include "dataplane/dp_region.h"
 #include "dataplane/steer/steer.h"
 #include "dataplane/steer/steer_limit.h"
@@ -124,15 +126,29 @@ struct steer_ctx {
 	bool is_trial;               /* of signal failback: this one, and its number */
 	uint32_t trial;
 	enum dp_rescue cause; /* why it goes to another member; DP_RESCUE_N: it does not */
-	uint8_t src_len;      /* of the source address's text, of a request that is forwarded */
+	uint8_t src_len;      /* of src */
+	const char *src;      /* the source address's text, of a request that is forwarded */
 	struct steer_routes routes;
 	struct sip_uri uri; /* Request-URI in force, once it has been read */
-	char src[46];
 };
 
-/** What of a context is zero at first: the rest is large, and set before it is read. */
+/* What of a context is zero at first: the rest is large, and set before it is read. */
 #define STEER_CTX_ZEROED \
 	(offsetof(struct steer_ctx, routes) + offsetof(struct steer_routes, cookie))
+
+/** Zero a context as far as it has to be. */
+static inline void steer_ctx_zero(struct steer_ctx *c)
+{
+	typedef uint64_t words2 __attribute__((vector_size(16)));
+	const words2 none = { 0, 0 };
+	uint8_t *p = (uint8_t *)c;
+
+	/* 16 bytes at a time, which memset() is not made of; the last ones overlap. */
+#pragma GCC unroll 32
+	for (size_t i = 0; i < STEER_CTX_ZEROED / sizeof(none); i++)
+		memcpy(p + i * sizeof(none), &none, sizeof(none));
+	memcpy(p + STEER_CTX_ZEROED - sizeof(none), &none, sizeof(none));
+}
 
 /** What is known of a response. */
 struct steer_resp {
@@ -176,21 +192,43 @@ static inline char *steer_put(char *p, const void *text, size_t len)
 	return p + len;
 }
 
+/** The same for text whose length is not known when this is compiled, 32 bytes or less as a rule:
+ * copies of one size that overlap, without a call. */
+static inline char *steer_put_short(char *p, const char *text, size_t len)
+{
+	uint64_t a[2], b[2];
+
+	if (len >= 16 && len <= 32) {
+		__builtin_memcpy(a, text, 16);
+		__builtin_memcpy(b, text + len - 16, 16);
+		__builtin_memcpy(p, a, 16);
+		__builtin_memcpy(p + len - 16, b, 16);
+	} else if (len >= 8 && len < 16) {
+		__builtin_memcpy(a, text, 8);
+		__builtin_memcpy(b, text + len - 8, 8);
+		__builtin_memcpy(p, a, 8);
+		__builtin_memcpy(p + len - 8, b, 8);
+	} else {
+		__builtin_memcpy(p, text, len);
+	}
+	return p + len;
+}
+
 /** sip_edits_add(), in line for an edit that goes behind all others, as most do. */
 static inline int steer_edit(struct sip_edits *es, uint16_t off, uint16_t del, const void *ins,
 			     uint16_t ins_len)
 {
-	const struct sip_edit *last = es->n ? &es->e[es->n - 1u] : NULL;
-	struct sip_edit *e = &es->e[es->n];
+	unsigned int n = es->n;
+	struct sip_edit *e = &es->e[n];
 
-	if (es->n == SIP_EDIT_MAX || (uint32_t)off + del > SIP_MSG_MAX
-	    || (last && (off <= last->off || off < (uint32_t)last->off + last->del)))
+	if (n == SIP_EDIT_MAX || (uint32_t)off + del > SIP_MSG_MAX
+	    || (n && off < (uint32_t)e[-1].off + (e[-1].del ? e[-1].del : 1u)))
 		return sip_edits_add(es, off, del, ins, ins_len);
 	e->off = off;
 	e->del = del;
 	e->ins_len = ins_len;
 	e->ins = ins;
-	es->n++;
+	es->n = (uint16_t)(n + 1);
 	es->delta += (int32_t)ins_len - del;
 	return 0;
 }
@@ -220,6 +258,8 @@ bool steer_guard(struct steer_ctx *c);
 
 /* steer_own.c: what is ours */
 
+/** sip_host_ip(), quicker for IPv4. */
+int steer_host_ip(const uint8_t *buf, struct sip_span host, struct sip_ip *ip);
 /** The listener that a URI's or Via's host and port name, or NULL. port 0: the default one. */
 const struct dp_listener *steer_own_listener(const struct steer_ctx *c, struct sip_span host,
 					     uint16_t port);
@@ -241,6 +281,8 @@ int steer_uri_endpoint(const struct steer_ctx *c, const struct sip_uri *u, bool 
 /* steer_transaction.c */
 /** Walks the Vias below the top one. */
 void steer_lower_vias(struct sip_via_iter *it, const struct sip_msg *m);
+/** Whether the top Via is certainly the only one: false if another one stands on its line, too. */
+bool steer_is_only_via(const struct sip_msg *m);
 /** Whether a branch identifies a transaction (RFC 3261 8.1.1.7). */
 bool steer_is_rfc3261_branch(const struct sip_msg *m, struct sip_span branch);
 uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg *m,
@@ -250,7 +292,8 @@ uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m);
 void steer_transaction_find(struct steer_ctx *c);
 /** Makes the record of a request that has none yet, and fills or updates it. */
 void steer_transaction_record(struct steer_ctx *c, const struct steer_hop *hop);
-uint64_t steer_client_mix(const struct dp_endpoint *e);
+/** Digest of a client's endpoint, under the key of its transaction: it proves who it was. */
+uint64_t steer_client_mix(const struct dp_secret *key, const struct dp_endpoint *e);
 /** The To tag of our own answers: STEER_TO_TAG_LEN bytes and a NUL. */
 #define STEER_TO_TAG_LEN 18
 void steer_to_tag(const struct dp_secret *key, const struct sip_msg *m, char *out);

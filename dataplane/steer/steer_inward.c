@@ -11,8 +11,8 @@
 struct next {
 	const struct sip_uri *uri;
 	bool is_route;
-	int error; /* of steer_uri_endpoint() */
-	struct dp_endpoint at;
+	int error;             /* of steer_uri_endpoint() */
+	struct dp_endpoint at; /* without an error */
 	const struct dp_pair *pair;
 	const struct dp_member *member; /* that listens there, NULL: none */
 };
@@ -21,7 +21,11 @@ static void find_next(const struct steer_ctx *c, struct next *n)
 {
 	uint16_t number;
 
-	*n = (struct next){ .uri = &c->uri, .error = -EINVAL };
+	n->uri = &c->uri;
+	n->is_route = false;
+	n->error = -EINVAL;
+	n->pair = NULL;
+	n->member = NULL;
 	if (c->routes.next_own)
 		return; /* for the server in between: the cookie says which */
 	if (c->routes.has_next) {

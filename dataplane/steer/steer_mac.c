@@ -1,6 +1,6 @@
 /*
- * SipHash (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012), seals, and the
- * universal hash before them. Owns nothing; pure. No byte outside a part is read.
+ * SipHash (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012), a public hash, seals,
+ * and the universal hash before them. Owns nothing; pure. No byte outside a part is read.
  */
 #include "dataplane/steer/steer_mac.h"
 
@@ -13,10 +13,6 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "SipHash reads little-
 struct hasher {
 	uint64_t v0, v1, v2, v3;
 };
-
-/* Key of steer_hash(): first 16 digits of pi and of e, hexadecimal fractions. */
-#define HASH_K0 0x243f6a8885a308d3ull
-#define HASH_K1 0xb7e151628aed2a6aull
 
 static inline uint64_t load64(const uint8_t *p)
 {
@@ -55,10 +51,10 @@ static inline void hash_rounds(struct hasher *h, unsigned int n)
 	}
 }
 
-static inline void hash_word(struct hasher *h, uint64_t m, unsigned int c_rounds)
+static inline void hash_word(struct hasher *h, uint64_t m)
 {
 	h->v3 ^= m;
-	hash_rounds(h, c_rounds);
+	hash_rounds(h, 2);
 	h->v0 ^= m;
 }
 
@@ -80,34 +76,52 @@ static inline uint64_t few_bytes(const uint8_t *p, size_t n)
 	return p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
 }
 
-/* All of SipHash-c-d over len bytes. */
-static inline uint64_t hash_bytes(struct hasher *h, const uint8_t *p, size_t len,
-				  unsigned int c_rounds, unsigned int d_rounds)
+uint64_t steer_siphash(const struct dp_secret *key, const void *bytes, size_t len)
 {
-	const uint8_t *end = p + len / 8 * 8;
-
-	for (; p < end; p += 8)
-		hash_word(h, load64(p), c_rounds);
-	hash_word(h, few_bytes(p, len % 8) | (uint64_t)len << 56, c_rounds);
-	h->v2 ^= 0xff;
-	hash_rounds(h, d_rounds);
-	return h->v0 ^ h->v1 ^ h->v2 ^ h->v3;
-}
-
-uint64_t steer_siphash(const struct dp_secret *key, const void *p, size_t len)
-{
+	const uint8_t *p = bytes, *end = p + len / 8 * 8;
 	struct hasher h;
 
 	hash_start(&h, load64(key->b), load64(key->b + 8));
-	return hash_bytes(&h, p, len, 2, 4);
+	for (; p < end; p += 8)
+		hash_word(&h, load64(p));
+	hash_word(&h, few_bytes(p, len % 8) | (uint64_t)len << 56);
+	h.v2 ^= 0xff;
+	hash_rounds(&h, 4);
+	return h.v0 ^ h.v1 ^ h.v2 ^ h.v3;
 }
 
-uint64_t steer_hash(const void *p, size_t len)
-{
-	struct hasher h;
+__extension__ typedef unsigned __int128 uint128;
 
-	hash_start(&h, HASH_K0, HASH_K1);
-	return hash_bytes(&h, p, len, 1, 3);
+/* ---- The public hash ---- */
+
+/* Its constants: the first digits, hexadecimal fractions, of pi, e and the square roots of 2 and 3,
+ * the last one of each made odd. */
+#define HASH_PI    0x243f6a8885a308d3ull
+#define HASH_E     0xb7e151628aed2a6bull
+#define HASH_ROOT2 0x6a09e667f3bcc909ull
+#define HASH_ROOT3 0xbb67ae8584caa73bull
+
+static inline uint64_t product(uint64_t a, uint64_t b)
+{
+	uint128 p = (uint128)a * b;
+
+	return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+
+/* 16 bytes a step; the last ones may overlap the step before, or be few: the length, which comes in
+ * at the end, tells these forms apart. */
+uint64_t steer_hash(const void *bytes, size_t len)
+{
+	uint64_t h = HASH_PI, n = len;
+	const uint8_t *p = bytes;
+
+	for (; len > 16; p += 16, len -= 16)
+		h = product(load64(p) ^ HASH_E, load64(p + 8) ^ h);
+	if (len >= 8)
+		h = product(load64(p) ^ HASH_E, load64(p + len - 8) ^ h);
+	else
+		h = product(few_bytes(p, len) ^ HASH_E, h);
+	return product(h ^ HASH_ROOT2, n ^ HASH_ROOT3);
 }
 
 /* ---- The universal hash ---- */
@@ -120,8 +134,6 @@ void steer_secret_spread(struct dp_secret *key)
 	for (uint64_t i = 0; i < DP_SEAL_WORDS; i++)
 		key->seal[i] = steer_aes_block(key->round, STEER_DOMAIN_SPREAD, 256 + i);
 }
-
-__extension__ typedef unsigned __int128 uint128;
 
 uint64_t steer_seal(const struct dp_secret *key, enum steer_domain domain, const uint64_t *words,
 		    size_t n)
@@ -179,17 +191,37 @@ static inline void digest_part(struct digest *d, const uint8_t *p, size_t len)
 	}
 }
 
+/* The same where the key's words are enough, as they nearly always are. */
+static inline void short_part(struct digest *d, const uint8_t *p, size_t len)
+{
+	for (; len > 16; p += 16, len -= 16)
+		digest_block(d, load64(p), load64(p + 8));
+	if (len >= 8)
+		digest_block(d, load64(p), load64(p + len - 8));
+	else if (len > 0)
+		digest_block(d, few_bytes(p, len), 0);
+}
+
 /* Inlined, so that a small n is a constant. */
 static inline __attribute__((always_inline)) uint64_t
 digest_of(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
 	  const struct steer_part *parts, size_t n)
 {
 	struct digest d = { .key = key->digest, .at = key->digest };
-	uint64_t lens = 0;
+	uint64_t lens = 0, all = 0;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		lens = lens << 16 | (uint16_t)parts[i].len;
+		all += parts[i].len;
+	}
 	digest_block(&d, (uint64_t)extra << 32 | n << 8 | domain, lens);
+	/* A block of two words for each 16 bytes and one for what is left of each part, of all but
+	 * the two first words and the two last ones. */
+	if (all / 16 + n <= DP_DIGEST_WORDS / 2 - 3) {
+		for (size_t i = 0; i < n; i++)
+			short_part(&d, parts[i].p, parts[i].len);
+		return fold(&d);
+	}
 	for (size_t i = 0; i < n; i++)
 		digest_part(&d, parts[i].p, parts[i].len);
 	return fold(&d);

@@ -27,6 +27,7 @@ enum steer_domain {
 	STEER_DOMAIN_TO_TAG,
 	STEER_DOMAIN_CALL,   /* Call-ID: key of a challenge record, and part of a cookie's tag */
 	STEER_DOMAIN_SPREAD, /* the other half of a key */
+	STEER_DOMAIN_CLIENT, /* address and port of a request's sender, in its record */
 };
 
 struct steer_part {
@@ -59,5 +60,6 @@ uint64_t steer_seal(const struct dp_secret *key, enum steer_domain domain, const
 /** SipHash-2-4 (Aumasson and Bernstein, 2012) of plain bytes. */
 uint64_t steer_siphash(const struct dp_secret *key, const void *p, size_t len);
 
-/** Unkeyed, well-mixed 64-bit hash of bytes, the same everywhere: pair selection (with Maglev). */
+/** Unkeyed, well-mixed 64-bit hash of bytes, the same everywhere: pair selection (with Maglev).
+ * Products of 64 bits, their halves folded; whoever wants two inputs of one value finds them. */
 uint64_t steer_hash(const void *p, size_t len);

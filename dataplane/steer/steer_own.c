@@ -23,12 +23,58 @@ static bool may_be_literal(const uint8_t *buf, struct sip_span host)
 	return (last | 0x20) <= 'f' && memchr(buf + host.off, ':', host.len);
 }
 
+/* Dotted decimal, 1*3DIGIT each, as sip_host_ip() reads it. */
+static bool read_ipv4(const uint8_t *p, uint32_t len, uint8_t out[4])
+{
+	const uint8_t *end = p + len;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		unsigned int v = 0, n = 0, digit;
+
+		for (; p < end && (digit = *p - (unsigned int)'0') <= 9; p++, n++)
+			v = v * 10 + digit;
+		if (n == 0 || n > 3 || v > 255)
+			return false;
+		out[i] = (uint8_t)v;
+		if (i < 3 && (p == end || *p++ != '.'))
+			return false;
+	}
+	return p == end;
+}
+
+int steer_host_ip(const uint8_t *buf, struct sip_span host, struct sip_ip *ip)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	uint8_t v4[4];
+
+	if (host.len > 15 || !read_ipv4(buf + host.off, host.len, v4))
+		return sip_host_ip(buf, host, ip);
+	memcpy(ip->b, mapped, sizeof(mapped));
+	memcpy(ip->b + 12, v4, sizeof(v4));
+	return 0;
+}
+
+/* Whether a host and port are a listener's as we write them. */
+static bool is_text_of(const struct steer_ctx *c, const struct dp_listener *l, struct sip_span host,
+		       uint16_t port)
+{
+	const char *text = dp_cfg_text(c->cfg, l->hostport);
+
+	return port == l->at.port && l->at.transport == DP_UDP && host.len < l->hostport.len
+	       && text[host.len] == ':' && memcmp(text, sip_at(c->m, host), host.len) == 0
+	       && (text[0] != '[' || text[host.len - 1] == ']');
+}
+
 const struct dp_listener *steer_own_listener(const struct steer_ctx *c, struct sip_span host,
 					     uint16_t port)
 {
 	struct dp_endpoint e = { .port = port ? port : STEER_SIP_PORT, .transport = DP_UDP };
 
-	if (!may_be_literal(c->m->buf, host) || sip_host_ip(c->m->buf, host, &e.ip) < 0)
+	if (!may_be_literal(c->m->buf, host))
+		return NULL;
+	if (is_text_of(c, c->in->listener, host, e.port))
+		return c->in->listener;
+	if (steer_host_ip(c->m->buf, host, &e.ip) < 0)
 		return NULL;
 	if (same_endpoint(&e, &c->in->listener->at))
 		return c->in->listener;
@@ -114,9 +160,11 @@ int steer_uri_endpoint(const struct steer_ctx *c, const struct sip_uri *u, bool 
 		return -EPROTONOSUPPORT;
 	if (!ignore_maddr && u->params.len && sip_param_find(c->m->buf, u->params, "maddr", &maddr))
 		host = maddr;
+	if (!may_be_literal(c->m->buf, host))
+		return -EINVAL;
 	*to = (struct dp_endpoint){
 		.port = u->port ? u->port : STEER_SIP_PORT,
 		.transport = DP_UDP,
 	};
-	return may_be_literal(c->m->buf, host) ? sip_host_ip(c->m->buf, host, &to->ip) : -EINVAL;
+	return steer_host_ip(c->m->buf, host, &to->ip);
 }

@@ -6,10 +6,14 @@
 
 #include <string.h>
 
+#include "dataplane/steer/steer_plain.h"
+
 /* 416 for a scheme that nothing here can route (16.3 item 2). A SIPS URI may not be carried over a
  * leg without TLS (RFC 5630 5.3). */
 static bool check_uri(struct steer_ctx *c)
 {
+	if (steer_plain_uri(c->m, c->m->uri, &c->uri))
+		return true;
 	if (sip_msg_uri(c->m, c->m->uri, &c->uri) < 0) {
 		steer_answer(c, 400, "Bad Request-URI", NULL, DP_REASON_SIP_MALFORMED,
 			     "the Request-URI is malformed");
@@ -45,6 +49,8 @@ static bool is_loop(struct steer_ctx *c)
 	struct sip_via_iter it;
 	struct sip_via via;
 
+	if (steer_is_only_via(c->m))
+		return false;
 	steer_lower_vias(&it, c->m);
 	while (sip_via_iter_next(&it, &via) > 0) {
 		if (steer_branch_read(buf + via.branch.off, via.branch.len, &b) < 0

@@ -40,7 +40,7 @@ int steer_via_target(const struct steer_ctx *c, const struct sip_via *via, bool 
 			port = (uint16_t)rport;
 	}
 	*to = (struct dp_endpoint){ .port = port, .transport = DP_UDP };
-	return sip_host_ip(buf, host, &to->ip);
+	return steer_host_ip(buf, host, &to->ip);
 }
 
 /* Our Via on top, in form (16.7 item 3). */
@@ -119,7 +119,8 @@ static bool find_member(struct steer_ctx *c, struct steer_resp *r)
 	if (src)
 		return true;
 	/* Not from a member's address: a member with several, or the client at the other end. */
-	if (r->record ? r->record->client == steer_client_mix(&r->to) : r->branch.member == 0)
+	if (r->record ? r->record->client == steer_client_mix(r->secret, &r->to)
+		      : r->branch.member == 0)
 		return true;
 	steer_drop(c, DP_REASON_RESP_SOURCE,
 		   "from no member's address, and not for the client on record");

@@ -18,8 +18,11 @@
 
 #include "dataplane/steer/steer_internal.h"
 #include "dataplane/steer/steer_maglev.h"
+#include "dataplane/steer/steer_plain.h"
 
 #define KEY_SIZE 512 /* bytes of a key; what is longer is cut */
+
+_Static_assert(KEY_SIZE >= STEER_PLAIN_MAX, "what is hashed where it stands is not cut");
 
 struct key {
 	uint8_t b[KEY_SIZE];
@@ -134,63 +137,21 @@ static void key_request_uri_user(struct key *k, const struct sip_msg *m, const s
 		key_put_uri_user(k, m, &to);
 }
 
-typedef uint8_t bytes16 __attribute__((vector_size(16)));
-
-/* The bytes of v that are no letter, digit or one of "-./", set in all their bits; upper: capitals
- * count as letters. */
-static inline bytes16 not_plain(bytes16 v, bool upper)
-{
-	bytes16 letter = (upper ? v | 0x20 : v) - 'a';
-
-	return (bytes16)(letter > 'z' - 'a') & (bytes16)((bytes16)(v - '-') > '9' - '-');
-}
-
-/* How many bytes lie before the first one that is set. */
-static inline uint32_t before_first(bytes16 set)
-{
-	uint64_t half[2];
-
-	memcpy(half, &set, sizeof(half));
-	if (half[0])
-		return (uint32_t)__builtin_ctzll(half[0]) / 8;
-	return half[1] ? 8 + (uint32_t)__builtin_ctzll(half[1]) / 8 : 16;
-}
-
-/* The first byte from p on that does not stand for itself in the user of a key, or in its host; in
- * steps of 16 bytes, so that there must be as many behind `end`. */
-static inline const uint8_t *plain_end(const uint8_t *p, const uint8_t *end, bool user)
-{
-	while (p < end) {
-		uint32_t n;
-		bytes16 v;
-
-		memcpy(&v, p, sizeof(v));
-		n = before_first(not_plain(v, user) | (bytes16)(v == '/'));
-		p += n;
-		if (n == 16 || (user && p < end && (*p == '_' || *p == '+'))) {
-			p += n < 16;
-			continue;
-		}
-		break;
-	}
-	return p < end ? p : end;
-}
-
 /* The usual address of record, "sip:user@host" with nothing to be decoded, is its own key. Returns
  * the key's length and where it starts, or 0: not of that form. */
 static uint32_t plain_aor(const struct sip_msg *m, const uint8_t **key)
 {
 	struct sip_span s = aor_of(m);
-	const uint8_t *p = sip_at(m, s), *end = p + s.len, *at;
+	const uint8_t *p = sip_at(m, s);
+	uint32_t len = s.len - 4u;
+	struct steer_plain parts;
 
-	if (s.len < 4 || memcmp(p, "sip:", 4) != 0 || s.off + s.len + sizeof(bytes16) > m->len)
+	if (s.len <= 4 || memcmp(p, "sip:", 4) != 0 || s.off + s.len + STEER_PLAIN_STEP > m->len
+	    || !steer_plain_read(p + 4, len, STEER_PLAIN_HOST_LOWER, &parts) || parts.host == 0
+	    || parts.stop < len)
 		return 0;
-	*key = p += 4;
-	at = plain_end(p, end, true);
-	if (at == p || at == end || *at != '@')
-		return 0;
-	p = plain_end(at + 1, end, false);
-	return p == end && p > at + 1 && end - *key <= KEY_SIZE ? (uint32_t)(end - *key) : 0;
+	*key = p + 4;
+	return len;
 }
 
 static uint64_t select_hash(const struct steer_ctx *c)

@@ -22,6 +22,29 @@ void steer_lower_vias(struct sip_via_iter *it, const struct sip_msg *m)
 	it->off = (uint16_t)(off < end ? off : end + 1);
 }
 
+_Static_assert(sizeof(struct sip_hdr) == 8 && offsetof(struct sip_hdr, id) == 7,
+	       "two headers are compared at once");
+
+bool steer_is_only_via(const struct sip_msg *m)
+{
+	typedef uint8_t bytes16 __attribute__((vector_size(16)));
+	typedef uint64_t words2 __attribute__((vector_size(16)));
+	const uint64_t id = (uint64_t)SIP_HDR_VIA << 56;
+	const bytes16 via = (bytes16)(words2){ id, id };
+	const struct sip_hdr *h = &m->hdr[m->first[SIP_HDR_VIA]], *end = m->hdr + m->n_hdrs;
+	bytes16 found = { 0 }, two;
+	uint64_t half[2];
+
+	if (m->via.value.off + m->via.value.len != h->value_off + h->value_len)
+		return false; /* perhaps */
+	for (h++; end - h >= 2; h += 2) {
+		memcpy(&two, h, sizeof(two));
+		found |= (bytes16)(two == via);
+	}
+	memcpy(half, &found, sizeof(half));
+	return (half[0] | half[1]) >> 56 == 0 && (h == end || h->id != SIP_HDR_VIA);
+}
+
 #define MAGIC_COOKIE_LEN 7 /* "z9hG4bK", RFC 3261 8.1.1.7 */
 
 /* RFC 4475 3.2.1: the cookie alone identifies nothing. */
@@ -85,9 +108,12 @@ uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m)
 	return (uint32_t)steer_seal(key, STEER_DOMAIN_LOOP, &mac, 1);
 }
 
-uint64_t steer_client_mix(const struct dp_endpoint *e)
+uint64_t steer_client_mix(const struct dp_secret *key, const struct dp_endpoint *e)
 {
-	return steer_hash(e, sizeof(*e));
+	struct steer_part ip = { e->ip.b, sizeof(e->ip.b) };
+
+	return steer_digest(key, STEER_DOMAIN_CLIENT, (uint32_t)e->transport << 16 | e->port, &ip,
+			    1);
 }
 
 /* A record belongs to a request when it was made by it: the same method, or the ACK or CANCEL of
@@ -153,7 +179,7 @@ void steer_transaction_record(struct steer_ctx *c, const struct steer_hop *hop)
 		r->method = method;
 		r->state = STEER_RECORD_OPEN;
 		r->loop = c->t.loop;
-		r->client = steer_client_mix(&c->in->src);
+		r->client = steer_client_mix(c->t.secret, &c->in->src);
 		c->t.record = r;
 	}
 	/* The one in the branch: what has to keep its branch may go to another. */

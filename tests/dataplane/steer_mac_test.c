@@ -311,14 +311,14 @@ Test(steer_mac, tells_lists_domains_and_keys_apart)
 				  k / 3, k % 3);
 }
 
-/* Computed with another implementation of SipHash-1-3 under the same public key. */
+/* Computed by another program, from the description alone. */
 static const struct {
 	const char *text;
 	uint64_t hash;
 } hashes[] = {
-	{ "", 0x54a5ebdab2a84d14ull },
-	{ "a", 0x8fb48e87e6d56c42ull },
-	{ "alice@example.com", 0x8caf7f13cb245698ull },
+	{ "", 0x4413b9437bdb4f61ull },
+	{ "a", 0xd1f0f5fa3a61445full },
+	{ "alice@example.com", 0x67e45e8ae9660912ull },
 };
 
 Test(steer_mac, hash_is_the_same_everywhere)

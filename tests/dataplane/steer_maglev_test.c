@@ -99,7 +99,7 @@ Test(steer_maglev, table_is_the_one_that_other_instances_have)
 	struct steer_maglev_entry *e = entries_new(10, ONE_TO_FIVE);
 
 	cr_assert(steer_maglev_build(e, 10, table_a, STEER_MAGLEV_SIZE) == 0);
-	cr_expect(steer_hash(table_a, sizeof(table_a)) == 0x5b0a8d52610fdfb3ull, "%016lx",
+	cr_expect(steer_hash(table_a, sizeof(table_a)) == 0x1113c719df11a1edull, "%016lx",
 		  steer_hash(table_a, sizeof(table_a)));
 	free(e);
 }

@@ -1,0 +1,151 @@
+/*
+ * "user@host" as most write it: letters, digits and a few marks, in which nothing has to be
+ * decoded. By SSSE3 where the compiler may use it, else in plain C with the same answers (tests
+ * hold them equal). Pure; any thread.
+ */
+#pragma once
+
+#include "sip/sip_uri.h"
+
+#define STEER_PLAIN_MAX  64u /* bytes of text; what is longer is not looked at */
+#define STEER_PLAIN_STEP 16u /* bytes are read in steps of this size, past the text's end too */
+
+/* What a byte is, by its two halves: a bit that both tables have. */
+enum steer_plain_class {
+	STEER_PLAIN_DIGIT = 1,     /* 30 to 39 */
+	STEER_PLAIN_LOWER_1 = 2,   /* 61 to 6f */
+	STEER_PLAIN_LOWER_2 = 4,   /* 70 to 7a */
+	STEER_PLAIN_MARK = 8,      /* "-" and ".", 2d and 2e */
+	STEER_PLAIN_PLUS = 16,     /* "+", 2b */
+	STEER_PLAIN_LINE = 32,     /* "_", 5f */
+	STEER_PLAIN_UPPER_1 = 64,  /* 41 to 4f */
+	STEER_PLAIN_UPPER_2 = 128, /* 50 to 5a */
+
+	STEER_PLAIN_LETTERS_1 = STEER_PLAIN_LOWER_1 | STEER_PLAIN_UPPER_1,
+	STEER_PLAIN_LETTERS_2 = STEER_PLAIN_LOWER_2 | STEER_PLAIN_UPPER_2,
+	STEER_PLAIN_BOTH = STEER_PLAIN_LETTERS_1 | STEER_PLAIN_LETTERS_2 | STEER_PLAIN_DIGIT,
+
+	/* Of a host; of one in lower case. */
+	STEER_PLAIN_HOST = STEER_PLAIN_BOTH | STEER_PLAIN_MARK,
+	STEER_PLAIN_HOST_LOWER = STEER_PLAIN_HOST & ~(STEER_PLAIN_UPPER_1 | STEER_PLAIN_UPPER_2),
+};
+
+/* By the lower half of a byte, and by the higher one. */
+static const uint8_t steer_plain_low[16] = {
+	STEER_PLAIN_DIGIT | STEER_PLAIN_LETTERS_2,
+	STEER_PLAIN_BOTH,
+	STEER_PLAIN_BOTH,
+	STEER_PLAIN_BOTH,
+	STEER_PLAIN_BOTH,
+	STEER_PLAIN_BOTH,
+	STEER_PLAIN_BOTH,
+	STEER_PLAIN_BOTH,
+	STEER_PLAIN_BOTH,
+	STEER_PLAIN_BOTH,
+	STEER_PLAIN_LETTERS_1 | STEER_PLAIN_LETTERS_2,
+	STEER_PLAIN_LETTERS_1 | STEER_PLAIN_PLUS,
+	STEER_PLAIN_LETTERS_1,
+	STEER_PLAIN_LETTERS_1 | STEER_PLAIN_MARK,
+	STEER_PLAIN_LETTERS_1 | STEER_PLAIN_MARK,
+	STEER_PLAIN_LETTERS_1 | STEER_PLAIN_LINE,
+};
+static const uint8_t steer_plain_high[16] = {
+	[2] = STEER_PLAIN_MARK | STEER_PLAIN_PLUS,
+	[3] = STEER_PLAIN_DIGIT,
+	[4] = STEER_PLAIN_UPPER_1,
+	[5] = STEER_PLAIN_UPPER_2 | STEER_PLAIN_LINE,
+	[6] = STEER_PLAIN_LOWER_1,
+	[7] = STEER_PLAIN_LOWER_2,
+};
+
+/** Which of up to 64 bytes, a bit for each, are not of a user, or not of a host. */
+struct steer_plain_ends {
+	uint64_t user, host;
+};
+
+static inline struct steer_plain_ends steer_plain_ends_plain(const uint8_t *p, uint32_t len,
+							     uint8_t host)
+{
+	struct steer_plain_ends e = { 0, 0 };
+
+	for (uint32_t i = 0; i < len; i++) {
+		uint8_t c = steer_plain_low[p[i] & 15] & steer_plain_high[p[i] >> 4];
+
+		e.user |= (uint64_t)(c == 0) << i;
+		e.host |= (uint64_t)((c & host) == 0) << i;
+	}
+	return e;
+}
+
+#if defined(__x86_64__)
+#include <tmmintrin.h>
+
+static inline __attribute__((target("ssse3"))) struct steer_plain_ends
+steer_plain_ends_ssse3(const uint8_t *p, uint32_t len, uint8_t host)
+{
+	const __m128i low = _mm_loadu_si128((const __m128i *)(const void *)steer_plain_low);
+	const __m128i high = _mm_loadu_si128((const __m128i *)(const void *)steer_plain_high);
+	const __m128i half = _mm_set1_epi8(0x0f), of_host = _mm_set1_epi8((char)host);
+	struct steer_plain_ends e = { 0, 0 };
+
+	for (uint32_t i = 0; i < len; i += STEER_PLAIN_STEP) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+		__m128i c = _mm_and_si128(
+			_mm_shuffle_epi8(low, _mm_and_si128(v, half)),
+			_mm_shuffle_epi8(high, _mm_and_si128(_mm_srli_epi16(v, 4), half)));
+		__m128i h = _mm_and_si128(c, of_host), none = _mm_setzero_si128();
+
+		e.user |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(c, none)) << i;
+		e.host |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(h, none)) << i;
+	}
+	return e;
+}
+#endif
+
+#ifdef __SSSE3__
+#define STEER_PLAIN_ENDS steer_plain_ends_ssse3
+#else
+#define STEER_PLAIN_ENDS steer_plain_ends_plain
+#endif
+
+/** The parts of a plain text. */
+struct steer_plain {
+	uint32_t at;   /* offset of the '@' */
+	uint32_t host; /* where the host starts: behind it, or 0: there is none */
+	uint32_t stop; /* where the host ends: at the text's end, or at the first byte of no host */
+};
+
+/**
+ * Take "user@host" or "host" apart, when user and host are plain, and not empty.
+ * @param p     As many bytes of it can be read as len rounded up to STEER_PLAIN_STEP.
+ * @param host  STEER_PLAIN_HOST or STEER_PLAIN_HOST_LOWER: what a host may be of.
+ * @param out   Out; unspecified when it is not of that form.
+ */
+static inline bool steer_plain_read(const uint8_t *p, uint32_t len, uint8_t host,
+				    struct steer_plain *out)
+{
+	struct steer_plain_ends e;
+
+	if (len == 0 || len > STEER_PLAIN_MAX)
+		return false;
+	e = STEER_PLAIN_ENDS(p, len, host);
+	out->at = e.user ? (uint32_t)__builtin_ctzll(e.user) : len;
+	out->host = 0;
+	if (out->at < len && p[out->at] == '@') {
+		if (out->at == 0)
+			return false;
+		e.host &= ~0ull << out->at << 1;
+		out->host = out->at + 1;
+	}
+	out->stop = e.host ? (uint32_t)__builtin_ctzll(e.host) : len;
+	out->stop = out->stop < len ? out->stop : len;
+	return out->stop > out->host;
+}
+
+/**
+ * Read the URI that most are: "sip:", a plain user and '@' or none, a plain host, a port or none.
+ * @param s    A span of m.
+ * @param uri  Out: what sip_msg_uri() says of it; unspecified when it is not of that form.
+ * @return whether it is of that form; another one may be good, too.
+ */
+bool steer_plain_uri(const struct sip_msg *m, struct sip_span s, struct sip_uri *uri);

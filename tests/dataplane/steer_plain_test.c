@@ -1,0 +1,148 @@
+/*
+ * The quick reader of plain URIs against the whole one, and what it is built on by instructions
+ * against plain C. RFC 3261 19.1.
+ */
+#include "dataplane/steer/steer_plain.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "tests/leaks.h"
+#include "tests/sip/guard.h"
+
+TestSuite(steer_plain, .fini = leaks_check);
+
+/* Whether it is plain, and, if so, read as sip_uri_parse() reads it. */
+static bool is_plain(const char *text, size_t len, bool *same)
+{
+	static uint8_t buf[256];
+	struct sip_msg m = { .buf = buf };
+	struct sip_span s = { 7, (uint16_t)len };
+	struct sip_uri a, b;
+
+	memset(buf, 'x', sizeof(buf));
+	memcpy(buf + s.off, text, len);
+	m.len = (uint32_t)(s.off + len + STEER_PLAIN_STEP);
+	memset(&a, 0x55, sizeof(a));
+	if (!steer_plain_uri(&m, s, &a))
+		return false;
+	*same = sip_uri_parse(buf, s, &b) == 0 && a.scheme == b.scheme && a.port == b.port
+		&& a.has_user == b.has_user && memcmp(&a.whole, &b.whole, sizeof(a.whole)) == 0
+		&& memcmp(&a.host, &b.host, sizeof(a.host)) == 0 && a.user.len == b.user.len
+		&& (a.user.len == 0 || a.user.off == b.user.off) && a.password.len == b.password.len
+		&& a.params.len == b.params.len && a.headers.len == b.headers.len;
+	return true;
+}
+
+static const struct {
+	const char *text;
+	bool plain;
+} rows[] = {
+	{ "sip:bob@example.com", true },
+	{ "sip:+49-30.1_x@EXAMPLE.com", true },
+	{ "sip:bob@192.0.2.1:5062", true },
+	{ "sip:example.com", true },
+	{ "sip:example.com:65535", true },
+	{ "sip:a@b", true },
+	{ "sip:a@b:0", true },
+	{ "sip:a", true },
+	{ "sip:123456789012345678901234567890@12345678901234567890123456789.org", true },
+	{ "sip:1234567890123456789012345678901@12345678901234567890123456789.org", false },
+	{ "sip:", false },
+	{ "sip:@b", false },
+	{ "sip:a@", false },
+	{ "sip:a@b:", false },
+	{ "sip:a@b:65536", false },
+	{ "sip:a@b:000080", false },
+	{ "sip:a@b:5x", false },
+	{ "sip:a@b@c", false },
+	{ "sip:a:pw@b", false },
+	{ "sip:a:1@b", false },
+	{ "sip:%61@b", false },
+	{ "sip:a@b;lr", false },
+	{ "sip:a@b?x=1", false },
+	{ "sip:a@b+c", false },
+	{ "sip:a@b_c", false },
+	{ "sip:a+b", false },
+	{ "sip:a@[2001:db8::1]", false },
+	{ "SIP:a@b", false },
+	{ "sips:a@b", false },
+	{ "tel:+4930", false },
+	{ "sip", false },
+};
+
+Test(steer_plain, what_is_plain_is_read_as_by_the_whole_reader)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool same = true;
+
+		cr_expect_eq(is_plain(rows[i].text, strlen(rows[i].text), &same), rows[i].plain,
+			     "%s", rows[i].text);
+		cr_expect(same, "%s", rows[i].text);
+	}
+}
+
+/* Every byte at every place of a URI. */
+Test(steer_plain, any_byte_anywhere)
+{
+	static const char text[] = "sip:al.ice-1@host.example.com:5060";
+	unsigned int n = 0;
+
+	for (size_t at = 0; at < sizeof(text) - 1; at++)
+		for (unsigned int byte = 0; byte < 256; byte++) {
+			char changed[sizeof(text)];
+			bool same = true;
+
+			memcpy(changed, text, sizeof(text));
+			changed[at] = (char)byte;
+			n += is_plain(changed, sizeof(text) - 1, &same);
+			cr_expect(same, "%02x at %zu", byte, at);
+		}
+	cr_expect(n > 1500, "only %u were plain", n);
+}
+
+/* What cannot be read in whole steps is left to the other reader. */
+Test(steer_plain, nothing_behind_the_message_is_read)
+{
+	static const char text[] = "sip:a@b.example";
+	struct sip_span s = { 0, sizeof(text) - 1 };
+	struct sip_uri uri;
+	struct sip_msg m;
+	struct guard g;
+
+	guard_init(&g, 256);
+	for (size_t behind = 0; behind <= 2 * STEER_PLAIN_STEP; behind++) {
+		uint8_t bytes[sizeof(text) + 2 * STEER_PLAIN_STEP];
+
+		memset(bytes, ' ', sizeof(bytes));
+		memcpy(bytes, text, sizeof(text) - 1);
+		m.len = (uint32_t)(sizeof(text) - 1 + behind);
+		m.buf = guard_copy(&g, bytes, m.len);
+		cr_expect_eq(steer_plain_uri(&m, s, &uri), behind >= STEER_PLAIN_STEP, "%zu",
+			     behind);
+	}
+	guard_fini(&g);
+}
+
+#if defined(__x86_64__)
+Test(steer_plain, classes_by_instructions_and_in_plain_c_agree)
+{
+	static const uint8_t hosts[] = { STEER_PLAIN_HOST, STEER_PLAIN_HOST_LOWER };
+	uint8_t text[STEER_PLAIN_MAX];
+
+	if (!__builtin_cpu_supports("ssse3"))
+		return;
+	for (unsigned int byte = 0; byte < 256; byte++)
+		for (uint32_t len = 1; len <= STEER_PLAIN_MAX; len++) {
+			struct steer_plain_ends a, b;
+			uint64_t mask = ~0ull >> (64 - len);
+
+			for (uint32_t i = 0; i < STEER_PLAIN_MAX; i++)
+				text[i] = (uint8_t)(byte + i * len);
+			a = steer_plain_ends_plain(text, len, hosts[byte % 2]);
+			b = steer_plain_ends_ssse3(text, len, hosts[byte % 2]);
+			cr_expect_eq(a.user, b.user & mask, "%u, %u bytes", byte, len);
+			cr_expect_eq(a.host, b.host & mask, "%u, %u bytes", byte, len);
+		}
+}
+#endif
