@@ -68,9 +68,10 @@ struct steer {
 
 /** What the Route header says once our own values are taken off (RFC 3261 16.4, 16.6 item 6). */
 struct steer_routes {
-	unsigned int n_own; /* Route values of ours, on top: they are popped */
-	bool strict;        /* the Request-URI was ours: the last Route value replaces it */
-	bool next_own;      /* the next value is ours too, but of another service */
+	unsigned int n_own;   /* Route values of ours, on top: they are popped */
+	unsigned int n_lines; /* of these, on top, each alone on its line */
+	bool strict;          /* the Request-URI was ours: the last Route value replaces it */
+	bool next_own;        /* the next value is ours too, but of another service */
 	const struct sip_hdr *last_hdr; /* with strict: where the last value stands */
 	bool has_next;                  /* a value is left */
 	bool next_lr;                   /* and it is a loose router's */

@@ -191,9 +191,27 @@ static inline void digest_part(struct digest *d, const uint8_t *p, size_t len)
 	}
 }
 
-/* The same where the key's words are enough, as they nearly always are. */
-static inline void short_part(struct digest *d, const uint8_t *p, size_t len)
+uint64_t steer_digest(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
+		      const struct steer_part *parts, size_t n)
 {
+	struct digest d = { .key = key->digest, .at = key->digest };
+	uint64_t lens = 0;
+
+	for (size_t i = 0; i < n; i++)
+		lens = lens << 16 | (uint16_t)parts[i].len;
+	digest_block(&d, (uint64_t)extra << 32 | n << 8 | domain, lens);
+	for (size_t i = 0; i < n; i++)
+		digest_part(&d, parts[i].p, parts[i].len);
+	return fold(&d);
+}
+
+/* A part for which the key's words are enough. */
+static inline void short_part(struct digest *d, const struct steer_part *part)
+{
+	const uint8_t *p = part->p;
+	size_t len = part->len;
+
+#pragma GCC unroll 1
 	for (; len > 16; p += 16, len -= 16)
 		digest_block(d, load64(p), load64(p + 8));
 	if (len >= 8)
@@ -202,37 +220,32 @@ static inline void short_part(struct digest *d, const uint8_t *p, size_t len)
 		digest_block(d, few_bytes(p, len), 0);
 }
 
-/* Inlined, so that a small n is a constant. */
-static inline __attribute__((always_inline)) uint64_t
-digest_of(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
-	  const struct steer_part *parts, size_t n)
+/* Blocks of 16 bytes for which the key's words are enough: without the first two words, and without
+ * those that chain. */
+#define SHORT_BLOCKS (DP_DIGEST_WORDS / 2 - 3)
+
+uint64_t steer_digest1(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
+		       struct steer_part a)
 {
 	struct digest d = { .key = key->digest, .at = key->digest };
-	uint64_t lens = 0, all = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		lens = lens << 16 | (uint16_t)parts[i].len;
-		all += parts[i].len;
-	}
-	digest_block(&d, (uint64_t)extra << 32 | n << 8 | domain, lens);
-	/* A block of two words for each 16 bytes and one for what is left of each part, of all but
-	 * the two first words and the two last ones. */
-	if (all / 16 + n <= DP_DIGEST_WORDS / 2 - 3) {
-		for (size_t i = 0; i < n; i++)
-			short_part(&d, parts[i].p, parts[i].len);
-		return fold(&d);
-	}
-	for (size_t i = 0; i < n; i++)
-		digest_part(&d, parts[i].p, parts[i].len);
+	if (a.len > SHORT_BLOCKS * 16)
+		return steer_digest(key, domain, extra, &a, 1);
+	digest_block(&d, (uint64_t)extra << 32 | 1 << 8 | domain, (uint16_t)a.len);
+	short_part(&d, &a);
 	return fold(&d);
 }
 
-uint64_t steer_digest(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
-		      const struct steer_part *parts, size_t n)
+uint64_t steer_digest2(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
+		       struct steer_part a, struct steer_part b)
 {
-	switch (n) {
-	case 1: return digest_of(key, domain, extra, parts, 1);
-	case 2: return digest_of(key, domain, extra, parts, 2);
-	default: return digest_of(key, domain, extra, parts, n);
-	}
+	struct digest d = { .key = key->digest, .at = key->digest };
+
+	if ((a.len + 15) / 16 + (b.len + 15) / 16 > SHORT_BLOCKS)
+		return steer_digest(key, domain, extra, (struct steer_part[]){ a, b }, 2);
+	digest_block(&d, (uint64_t)extra << 32 | 2 << 8 | domain,
+		     (uint64_t)(uint16_t)a.len << 16 | (uint16_t)b.len);
+	short_part(&d, &a);
+	short_part(&d, &b);
+	return fold(&d);
 }

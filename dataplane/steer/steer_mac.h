@@ -48,6 +48,12 @@ void steer_secret_spread(struct dp_secret *key);
 uint64_t steer_digest(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
 		      const struct steer_part *parts, size_t n);
 
+/** The same of one part, and of two, which is what most are. */
+uint64_t steer_digest1(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
+		       struct steer_part a);
+uint64_t steer_digest2(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
+		       struct steer_part a, struct steer_part b);
+
 /**
  * AES-128 (steer_aes.h) of the universal hash of the domain, n and n words: NH with key words of
  * its own, all 128 bits of it; the first 64 bits. Two inputs meet with a chance of 2^-64. Under a

@@ -31,7 +31,7 @@ static const struct dp_member *challenger(const struct steer_ctx *c, const struc
 		  | c->m->present >> SIP_HDR_PROXY_AUTHORIZATION)
 		 & 1))
 		return NULL;
-	key = steer_digest(&c->cfg->secrets[0], STEER_DOMAIN_CALL, 0, &id, 1);
+	key = steer_digest1(&c->cfg->secrets[0], STEER_DOMAIN_CALL, 0, id);
 	r = steer_records_find(c->s->challenges, key ? key : 1, c->s->now_us);
 	if (!r || r->member / DP_PAIR_MEMBERS != dp_cfg_pair_number(c->cfg, pair))
 		return NULL;

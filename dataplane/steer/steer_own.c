@@ -23,34 +23,49 @@ static bool may_be_literal(const uint8_t *buf, struct sip_span host)
 	return (last | 0x20) <= 'f' && memchr(buf + host.off, ':', host.len);
 }
 
-/* Dotted decimal, 1*3DIGIT each, as sip_host_ip() reads it. */
-static bool read_ipv4(const uint8_t *p, uint32_t len, uint8_t out[4])
+/* A digit at p, or more than 9: the end, or none. */
+static inline unsigned int digit_at(const uint8_t *p, const uint8_t *end)
 {
-	const uint8_t *end = p + len;
+	return p < end ? *p - (unsigned int)'0' : 10;
+}
 
+/* Dotted decimal, 1*3DIGIT each, as sip_host_ip() reads it. */
+static bool read_ipv4(const uint8_t *p, const uint8_t *end, uint32_t *ip)
+{
+	uint32_t all = 0;
+
+#pragma GCC unroll 4
 	for (unsigned int i = 0; i < 4; i++) {
-		unsigned int v = 0, n = 0, digit;
+		unsigned int v = digit_at(p++, end), digit = digit_at(p, end);
 
-		for (; p < end && (digit = *p - (unsigned int)'0') <= 9; p++, n++)
+		if (v > 9)
+			return false;
+		if (digit <= 9) {
 			v = v * 10 + digit;
-		if (n == 0 || n > 3 || v > 255)
+			digit = digit_at(++p, end);
+			if (digit <= 9) {
+				v = v * 10 + digit;
+				p++;
+			}
+		}
+		if (v > 255 || (i < 3 && (p == end || *p++ != '.')))
 			return false;
-		out[i] = (uint8_t)v;
-		if (i < 3 && (p == end || *p++ != '.'))
-			return false;
+		all |= v << 8 * i;
 	}
+	*ip = all;
 	return p == end;
 }
 
 int steer_host_ip(const uint8_t *buf, struct sip_span host, struct sip_ip *ip)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	uint8_t v4[4];
+	const uint8_t *p = buf + host.off;
+	uint64_t mapped[2] = { 0, DP_IP_MAPPED };
+	uint32_t v4;
 
-	if (host.len > 15 || !read_ipv4(buf + host.off, host.len, v4))
+	if (!read_ipv4(p, p + host.len, &v4))
 		return sip_host_ip(buf, host, ip);
+	mapped[1] |= (uint64_t)v4 << 32;
 	memcpy(ip->b, mapped, sizeof(mapped));
-	memcpy(ip->b + 12, v4, sizeof(v4));
 	return 0;
 }
 

@@ -200,7 +200,7 @@ static void keep_challenge(struct steer_ctx *c, const struct steer_resp *r)
 
 	if (!c->s->challenges)
 		return;
-	key = steer_digest(&c->cfg->secrets[0], STEER_DOMAIN_CALL, 0, &id, 1);
+	key = steer_digest1(&c->cfg->secrets[0], STEER_DOMAIN_CALL, 0, id);
 	rec = steer_records_insert(c->s->challenges, key ? key : 1, c->s->now_us,
 				   STEER_CHALLENGE_US);
 	if (!rec) {

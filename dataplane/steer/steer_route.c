@@ -128,15 +128,65 @@ static bool is_own_value(struct steer_ctx *c, const struct sip_uri *u)
 	return false;
 }
 
+#define VALUE_HEAD   "<sip:"
+#define VALUE_COOKIE ";lr;ss="
+
+/**
+ * Take a line that is one value of ours, to the byte as we write it for the listener that the
+ * request came to: what the whole way below makes of it, in fewer steps.
+ * @return false: it is not.
+ */
+static bool take_as_written(struct steer_ctx *c, const struct sip_hdr *h)
+{
+	struct dp_text at = c->in->listener->hostport;
+	uint32_t len =
+		sizeof(VALUE_HEAD) - 1 + at.len + sizeof(VALUE_COOKIE) - 1 + STEER_COOKIE_LEN + 1;
+	bool has_flow = h->value_len == len + STEER_FLOW_LEN + 1;
+	const uint8_t *p = c->m->buf + h->value_off;
+	struct sip_span id = c->m->call_id;
+	struct steer_cookie k;
+	struct steer_flow f;
+
+	if ((h->value_len != len && !has_flow) || p[h->value_len - 1] != '>'
+	    || memcmp(p, VALUE_HEAD, sizeof(VALUE_HEAD) - 1) != 0)
+		return false;
+	p += sizeof(VALUE_HEAD) - 1;
+	if (has_flow) {
+		if (p[STEER_FLOW_LEN] != '@' || steer_flow_read(p, STEER_FLOW_LEN, &f) < 0)
+			return false;
+		p += STEER_FLOW_LEN + 1;
+	}
+	if (memcmp(p, dp_cfg_text(c->cfg, at), at.len) != 0
+	    || memcmp(p + at.len, VALUE_COOKIE, sizeof(VALUE_COOKIE) - 1) != 0
+	    || steer_cookie_read(p + at.len + sizeof(VALUE_COOKIE) - 1, STEER_COOKIE_LEN, &k) < 0)
+		return false;
+	if (steer_cookie_valid(c->cfg, &k, sip_at(c->m, id), id.len))
+		take_cookie(c, &k);
+	if (has_flow && steer_flow_valid(c->cfg, &f)) {
+		c->routes.flow = f;
+		c->routes.has_flow = true;
+	}
+	return true;
+}
+
 static int scan_values(struct steer_ctx *c)
 {
+	const struct sip_hdr *h = sip_msg_hdr(c->m, SIP_HDR_ROUTE);
 	struct steer_routes *r = &c->routes;
 	struct sip_addr_iter it;
 	struct sip_addr addr;
 	struct sip_uri u;
 	int n;
 
+	for (; h && !r->strict && take_as_written(c, h); h = sip_msg_hdr_next(c->m, h)) {
+		r->n_own++;
+		r->n_lines++;
+	}
+	if (!h)
+		return 0;
 	sip_addr_iter_init(&it, c->m, SIP_HDR_ROUTE);
+	it.hdr = h;
+	it.off = h->value_off;
 	while ((n = sip_addr_iter_next(&it, &addr)) > 0) {
 		if (r->strict && addr.whole.off == r->last.whole.off)
 			return 0;
@@ -265,6 +315,17 @@ static int edit_strict_next(struct steer_ctx *c)
 	return sip_edits_add(es, sip_hdr_end(c->m, h), 0, line, (uint16_t)(p - line));
 }
 
+static int pop_lines(struct steer_ctx *c, unsigned int n)
+{
+	const struct sip_hdr *h = sip_msg_hdr(c->m, SIP_HDR_ROUTE);
+	int e = 0;
+
+	for (; e == 0 && n > 0; n--, h = sip_msg_hdr_next(c->m, h))
+		e = steer_edit(&c->v->edits, sip_hdr_start(h),
+			       (uint16_t)(sip_hdr_end(c->m, h) - sip_hdr_start(h)), NULL, 0);
+	return e;
+}
+
 int steer_routes_edit(struct steer_ctx *c)
 {
 	struct sip_edits *es = &c->v->edits;
@@ -278,7 +339,12 @@ int steer_routes_edit(struct steer_ctx *c)
 		return edit_strict_next(c);
 	if (r->strict && !r->has_next)
 		pop++; /* the last value is the only one left: all go */
-	e = pop ? sip_edit_pop_route(es, c->m, pop) : 0;
+	if (pop == 0)
+		e = 0;
+	else if (pop == r->n_lines)
+		e = pop_lines(c, pop);
+	else
+		e = sip_edit_pop_route(es, c->m, pop);
 	if (e == 0 && r->strict && r->has_next)
 		e = sip_edit_remove_addr(es, c->m, r->last_hdr, &r->last);
 	if (e < 0 || (!r->strict && !c->strip_maddr))

@@ -89,7 +89,7 @@ uint64_t steer_cookie_tag(const struct dp_secret *key, const struct steer_cookie
 	const uint64_t words[] = {
 		pair32(c->pair, c->member),
 		pair32(c->listener, c->direction),
-		steer_digest(key, STEER_DOMAIN_CALL, 0, &part, 1),
+		steer_digest1(key, STEER_DOMAIN_CALL, 0, part),
 	};
 
 	return steer_seal(key, STEER_DOMAIN_COOKIE, words, 3);

@@ -47,6 +47,11 @@ bool steer_is_only_via(const struct sip_msg *m)
 
 #define MAGIC_COOKIE_LEN 7 /* "z9hG4bK", RFC 3261 8.1.1.7 */
 
+static __attribute__((noinline)) bool is_magic_nocase(const uint8_t *buf, struct sip_span cookie)
+{
+	return sip_span_is_nocase(buf, cookie, "z9hG4bK");
+}
+
 /* RFC 4475 3.2.1: the cookie alone identifies nothing. */
 bool steer_is_rfc3261_branch(const struct sip_msg *m, struct sip_span branch)
 {
@@ -56,7 +61,7 @@ bool steer_is_rfc3261_branch(const struct sip_msg *m, struct sip_span branch)
 		return false;
 	/* It is compared as a token, in any case (7.3.1), but all write it like this. */
 	return memcmp(m->buf + branch.off, "z9hG4bK", MAGIC_COOKIE_LEN) == 0
-	       || sip_span_is_nocase(m->buf, cookie, "z9hG4bK");
+	       || is_magic_nocase(m->buf, cookie);
 }
 
 static struct steer_part part_of(const struct sip_msg *m, struct sip_span s)
@@ -64,31 +69,34 @@ static struct steer_part part_of(const struct sip_msg *m, struct sip_span s)
 	return (struct steer_part){ sip_at(m, s), s.len };
 }
 
+/* An RFC 2543 client: what names its transaction in requests and responses alike (16.11, 17.2.3),
+ * ACK and CANCEL included. */
+static __attribute__((noinline)) uint64_t mac_rfc2543(const struct dp_secret *key,
+						      const struct sip_msg *m, uint64_t mac)
+{
+	const struct steer_part part[] = { { &mac, sizeof(mac) },
+					   part_of(m, m->from_tag),
+					   part_of(m, m->call_id) };
+
+	return steer_digest(key, STEER_DOMAIN_TRANSACTION, m->cseq, part, 3);
+}
+
 uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg *m,
 			       const struct sip_via *via)
 {
-	struct steer_part part[3];
-	uint64_t mac;
+	uint64_t mac = steer_digest2(key, STEER_DOMAIN_TRANSACTION, via->port,
+				     part_of(m, via->branch), part_of(m, via->host));
 
-	part[0] = part_of(m, via->branch);
-	part[1] = part_of(m, via->host);
-	mac = steer_digest(key, STEER_DOMAIN_TRANSACTION, via->port, part, 2);
-
-	if (!steer_is_rfc3261_branch(m, via->branch)) {
-		/* An RFC 2543 client: what names its transaction in requests and responses alike
-		 * (16.11, 17.2.3), ACK and CANCEL included. */
-		part[0] = (struct steer_part){ &mac, sizeof(mac) };
-		part[1] = part_of(m, m->from_tag);
-		part[2] = part_of(m, m->call_id);
-		mac = steer_digest(key, STEER_DOMAIN_TRANSACTION, m->cseq, part, 3);
-	}
+	if (!steer_is_rfc3261_branch(m, via->branch))
+		mac = mac_rfc2543(key, m, mac);
 	return mac ? mac : 1;
 }
 
 /* Parts of one digest; a longer list is chained. */
 #define LOOP_PARTS STEER_DIGEST_PARTS
 
-uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m)
+static __attribute__((noinline)) uint64_t digest_with_routes(const struct dp_secret *key,
+							     const struct sip_msg *m)
 {
 	struct steer_part part[LOOP_PARTS];
 	uint64_t mac;
@@ -104,7 +112,15 @@ uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m)
 		}
 		part[n++] = (struct steer_part){ m->buf + h->value_off, h->value_len };
 	}
-	mac = steer_digest(key, STEER_DOMAIN_LOOP, 0, part, n);
+	return steer_digest(key, STEER_DOMAIN_LOOP, 0, part, n);
+}
+
+uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m)
+{
+	uint64_t mac = sip_msg_has(m, SIP_HDR_ROUTE)
+			       ? digest_with_routes(key, m)
+			       : steer_digest1(key, STEER_DOMAIN_LOOP, 0, part_of(m, m->uri));
+
 	return (uint32_t)steer_seal(key, STEER_DOMAIN_LOOP, &mac, 1);
 }
 
@@ -112,8 +128,7 @@ uint64_t steer_client_mix(const struct dp_secret *key, const struct dp_endpoint 
 {
 	struct steer_part ip = { e->ip.b, sizeof(e->ip.b) };
 
-	return steer_digest(key, STEER_DOMAIN_CLIENT, (uint32_t)e->transport << 16 | e->port, &ip,
-			    1);
+	return steer_digest1(key, STEER_DOMAIN_CLIENT, (uint32_t)e->transport << 16 | e->port, ip);
 }
 
 /* A record belongs to a request when it was made by it: the same method, or the ACK or CANCEL of

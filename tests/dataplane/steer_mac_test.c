@@ -233,6 +233,13 @@ Test(steer_mac, digest_of_every_length_reads_nothing_else)
 						  == naive_digest(&counting_key, 5060, parts, n),
 					  "%zu parts of %zu, %zu and %zu bytes", n, a, lens[b],
 					  a / 9);
+			cr_assert(steer_digest1(&counting_key, STEER_DOMAIN_CALL, 5060, parts[0])
+					  == naive_digest(&counting_key, 5060, parts, 1),
+				  "one part of %zu bytes", a);
+			cr_assert(steer_digest2(&counting_key, STEER_DOMAIN_CALL, 5060, parts[0],
+						parts[1])
+					  == naive_digest(&counting_key, 5060, parts, 2),
+				  "parts of %zu and %zu bytes", a, lens[b]);
 		}
 	}
 	for (unsigned int i = 0; i < 3; i++)
