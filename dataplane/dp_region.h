@@ -28,7 +28,7 @@
 #include "dataplane/dp_reason.h"
 #include "sip/sip_msg.h"
 
-#define DP_REGION_MAGIC   0x7265657473706973ull /* "sipsteer" */
+#define DP_REGION_MAGIC 0x7265657473706973ull /* "sipsteer" */
 /* Raised whenever any struct reachable from here changes, or a hash. */
 #define DP_LAYOUT_VERSION 7
 

@@ -138,9 +138,9 @@ struct steer_icmp {
 /** What an ICMP error proves. */
 enum steer_icmp_proof {
 	STEER_ICMP_UNPROVEN,
-	STEER_ICMP_PROVEN, /* that we sent the datagram: the quoted top Via is ours, its tag fits
-			      the transaction in the quoted Via below, and `to` is the address of
-			      the member that it names */
+	STEER_ICMP_PROVEN,    /* that we sent the datagram: the quoted top Via is ours, its tag fits
+				 the transaction in the quoted Via below, and `to` is the address of
+				 the member that it names */
 	STEER_ICMP_HAND_OVER, /* the same, and the request is another worker's, which acts on it */
 };
 
