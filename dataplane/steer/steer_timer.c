@@ -17,6 +17,9 @@
 #include "dataplane/steer/steer_flight.h"
 
 #define RUN_BUDGET 64 /* flights that one call looks at: some 0.3 ms at most */
+/** A client's second send comes at T1, give or take: it must find its member as it was, not made
+ * suspect a moment before by this very request. */
+#define SECOND_SEND_US 50000
 /** How long after a member's death its twin may be overrun by what it takes over. */
 #define TAKEOVER_US 1000000
 
@@ -30,7 +33,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 static uint64_t silence_at(const struct steer *s, const struct steer_flight *f)
 {
 	uint32_t us = f->method == SIP_METHOD_INVITE ? steer_peer_patience(&s->peers[f->member])
-						     : STEER_T1_US;
+						     : STEER_T1_US + SECOND_SEND_US;
 
 	return f->branch_us + us;
 }

@@ -240,3 +240,20 @@ Test(steer_inflight_silence, a_slow_answer_is_a_doubt_and_no_failure)
 
 	script_run(&row, expect_an_early_doubt);
 }
+
+/* A phone's second send comes at T1, and late on a busy machine: until then its own silence has not
+ * made the member suspect, so that it is not moved by the wrong rule. */
+Test(steer_inflight_silence, no_doubt_before_the_second_send_is_due)
+{
+	struct bench_opts o = { .store_size = 65536 };
+	struct bench *b = bench_new(&o);
+
+	bench_send(b, "203.0.113.10:5060", "192.0.2.10:5060",
+		   "REGISTER sip:example.com SIP/2.0\n"
+		   "Via: SIP/2.0/UDP 203.0.113.10:5060;branch=z9hG4bK-1");
+	bench_wait(b, 530000);
+	cr_expect(!bench_event(b, DP_EVENT_UNANSWERED));
+	bench_wait(b, 50000);
+	cr_expect(bench_event(b, DP_EVENT_UNANSWERED));
+	bench_free(b);
+}

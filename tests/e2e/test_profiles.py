@@ -15,6 +15,8 @@ ALONE = True  # load or figures: nothing else beside it
 
 EARLY = 0.9  # what is asked for times this is the soonest that may be seen: the capture's clock is not the sender's
 
+LAG = 0.1  # seconds that a send may be late on a busy machine, so that the next one seems early
+
 
 class Play:
     """Servers, a wire tap before each, and the appliance, with one pair of a profile. scenario: of all servers, or of each."""
@@ -74,16 +76,16 @@ def test_genesys_who_answers_first_stays(lab):
     healthy = between(rows, 0, both_silent)
     assert transactions(healthy, server="b") == []
     asked = [r.time for r in transactions(healthy, server="a")]
-    assert len(asked) >= 4 and min(gaps(asked)[1:]) >= check * EARLY, gaps(asked)
+    assert len(asked) >= 4 and min(gaps(asked)[1:]) >= check * EARLY - LAG, gaps(asked)
     # One that does not answer: alternately both, at the pace of oos-force.
     turns = transactions(between(rows, lost, thawed))
     assert {x.server for x in turns} == {"a", "b"} and len(turns) >= 4, turns
     assert all(x.server != y.server for x, y in zip(turns, turns[1:])), turns
-    assert min(gaps([r.time for r in turns])) >= force * EARLY, gaps([r.time for r in turns])
+    assert min(gaps([r.time for r in turns])) >= force * EARLY - LAG, gaps([r.time for r in turns])
     # Who answers first is the only one asked from then on, although the other one is back.
     later = transactions(between(rows, found + check, back + 4 * check))
     assert {x.server for x in later} == {"b"}, later
-    assert min(gaps([r.time for r in later])) >= check * EARLY
+    assert min(gaps([r.time for r in later])) >= check * EARLY - LAG
     assert late > 0, "what b said after its time was heard, counted, and no sign of life"
 
 
@@ -172,7 +174,7 @@ def test_audiocodes_no_response_timeout(lab):
     silent = [r for r in transactions(rows, server="a") if r.time < at(event) and r.branch not in answered]
     assert at(event) - silent[0].time >= timeout * EARLY, (event, silent)
     assert len(sends(rows, silent[0].branch)) == 7, "its sends are spread over the time"
-    assert min(gaps(sends(rows, silent[0].branch))) >= timeout / 7 * EARLY
+    assert min(gaps(sends(rows, silent[0].branch))) >= timeout / 7 * EARLY - LAG
 
 
 def switch_time(p, how):
