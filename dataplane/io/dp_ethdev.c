@@ -88,7 +88,7 @@ static int probe(struct dp_ethdev *d, const struct dp_ethdev_params *p, struct d
 
 static uint16_t power_of_two(uint16_t n)
 {
-	return n > 1 ? (uint16_t)(1u << (32 - __builtin_clz(n - 1u))) : 1;
+	return (uint16_t)(n > 1 ? 1u << (32 - __builtin_clz(n - 1u)) : 1u);
 }
 
 static uint16_t ring_size(uint16_t wanted, uint16_t by_default)

@@ -222,7 +222,7 @@ static void put_ipv4(uint8_t *ip, uint16_t total, const struct dp_headers *h)
 
 static void put_ipv6(uint8_t *ip, uint16_t udp_len, const struct dp_headers *h)
 {
-	put16(ip, (uint16_t)(0x6000 | (h->tclass & 0xfc) << 4 | h->flow >> 16));
+	put16(ip, (uint16_t)(0x6000u | (h->tclass & 0xfcu) << 4 | h->flow >> 16));
 	put16(ip + 2, (uint16_t)h->flow);
 	put16(ip + 4, udp_len);
 	ip[6] = IPPROTO_UDP;
