@@ -6,7 +6,7 @@
  *
  * Checked: what leaves is a sound packet of what was decided; its fragments fit the way out and put
  * together are that packet again; every packet that reassembly was given has one end; its bounds
- * hold; a quote of what was sent to a member is proven, and what it names is right.
+ * hold; what an error quotes of what was sent is found in it, whole and unchanged.
  *
  * Input: items of an order byte, two bytes of length, and that many bytes.
  */
