@@ -61,6 +61,8 @@ def story(lab, begin):
     check("both ports are virtio, driven by the data plane",
           appliance.machine.sh("ls -d /sys/bus/pci/drivers/uio_pci_generic/0000*").split() ==
           [f"/sys/bus/pci/drivers/uio_pci_generic/{rack.device(i)}" for i in range(2)])
+    said = appliance.machine.process.output().count("its device has no receive interrupts")
+    check("what a device lacks is said once", said == 1, said)
     rack.callers.exec("ping", "-c", "3", "-i", "0.3", "-W", "5", "192.0.2.10")
     rack.callers.exec("ping", "-c", "3", "-i", "0.3", "-W", "5", "2001:db8:2::10")
     check("the kernel in the machine answers ping through the exception netdev", True)
