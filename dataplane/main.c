@@ -306,9 +306,9 @@ static void find_wakes(struct app *a)
 		all = dp_port_wakes(p, &what);
 		if (!all)
 			fprintf(stderr,
-				"port %s: %s has no receive interrupts; workers look at it every "
-				"%u us when idle\n",
-				p->boot->name, what, DP_REST_MOST_US);
+				"port %s: %s has no receive interrupts; idle workers look at it "
+				"every %u to %u us\n",
+				p->boot->name, what, DP_REST_MOST_US, DP_REST_SLOW_US);
 	}
 	dp_wake_find(&a->shared.wake, all, taps);
 }
