@@ -64,7 +64,8 @@ static void expect_packet(const struct dp_frame *f, const struct dp_headers *h, 
 	if (header == 20)
 		cr_expect_eq(ip[6], 0, "%s: neither DF nor a fragment", what);
 	else
-		cr_expect_eq((ip[1] & 15u) << 16 | ip[2] << 8 | ip[3], h->flow, "%s: label", what);
+		cr_expect_eq((ip[1] & 15u) << 16 | (ip[2] & 255u) << 8 | (ip[3] & 255u), h->flow,
+			     "%s: label", what);
 }
 
 static const char text[] = "INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z\r\n"
