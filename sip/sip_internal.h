@@ -27,7 +27,10 @@ enum sip_class {
 	SIP_C_URI = 0x80,   /* no LWS, control, '<', '>' or '"' */
 };
 
-extern const uint8_t sip_class[256];
+/* Of what is in this library and nobody else's: no table of offsets between it and who uses it. */
+#define SIP_HIDDEN __attribute__((visibility("hidden")))
+
+extern const uint8_t sip_class[256] SIP_HIDDEN;
 
 static inline bool sip_is(uint8_t c, unsigned int classes)
 {
@@ -64,10 +67,10 @@ extern const struct sip_tables {
 	uint8_t high_bit[32]; /* the bit of sip_set.low that a high nibble stands for */
 	uint8_t nibble[32];   /* 0x0f */
 	uint8_t feed[32];     /* LF */
-} sip_tables;
+} sip_tables SIP_HIDDEN;
 
 /** The scan in use; written by sip_scan.c alone. */
-extern const struct sip_scan *sip_scan_chosen;
+extern const struct sip_scan *sip_scan_chosen SIP_HIDDEN;
 
 /**
  * A text, and where words end in the 64 bytes of it that a decoder is at. A decoder's own: looking
@@ -261,7 +264,7 @@ struct sip_method_entry {
 
 #define SIP_METHOD_BITS 4
 #define SIP_METHOD_HASH UINT64_C(0x1c7e5cd70a130ba3)
-extern struct sip_method_entry sip_methods[1 << SIP_METHOD_BITS];
+extern struct sip_method_entry sip_methods[1 << SIP_METHOD_BITS] SIP_HIDDEN;
 
 static inline const struct sip_method_entry *sip_method_place(uint64_t first)
 {
@@ -270,41 +273,41 @@ static inline const struct sip_method_entry *sip_method_place(uint64_t first)
 enum sip_hdr_id sip_hdr_lookup(const uint8_t *name, uint32_t len);
 
 /**
- * "Name: " as 16 bytes of a line are compared with it: those under the mask must be equal. Letters
- * have one bit that tells upper from lower case, which no other byte differs from a letter by; the
- * mask leaves it out.
+ * "Name: " and one byte more, as 16 bytes of a line are compared with it: that byte must be above a
+ * space, those before it are equal under the mask. Letters have one bit that tells upper from lower
+ * case, which no other byte differs from a letter by; the mask leaves it out. Of the longest, 16
+ * bytes with its space, the byte behind is not seen.
  *
- * One stands where the hash of the first three bytes of its text points; others that begin with
- * the same three are found by `next`. Where none belongs stands one of three bytes that are hashed
- * to another place.
+ * One stands where the hash of the first three bytes of its text points; others that are hashed to
+ * the same place are found by `next`. Names stand there as they are nearly always written, and in
+ * capitals or small letters alone; as they are written otherwise they may not be found. Where none
+ * belongs stands one of three bytes that are hashed to another place.
  */
 struct sip_pattern {
 	uint8_t text[16]; /* zeros where the mask has them */
 	uint8_t mask[16];
-	uint64_t bit;  /* of the id */
-	uint64_t hdr;  /* sip_hdr_fields() */
-	uint8_t value; /* bytes of "Name: " */
+	uint8_t lift[16]; /* takes the byte behind "Name: " to 0xff, or over it, when it is none to stop at */
+	uint64_t hdr;     /* sip_hdr_fields() */
 	uint8_t id;
+	uint8_t value; /* bytes of "Name: " */
 	uint16_t next; /* bytes from the first pattern to the next, or 0 */
 } __attribute__((aligned(64)));
 
-#define SIP_PATTERN_BITS 6
-#define SIP_PATTERN_HASH UINT32_C(0xb6192a8f)
-#define SIP_PATTERN_MORE 4 /* with the first three bytes of another */
+#define SIP_PATTERN_BITS 7
+#define SIP_PATTERN_HASH UINT32_C(0x93db8b00) /* the fourth byte brings nothing */
+#define SIP_PATTERN_MORE 64                   /* not where their hash points */
 
 /* Written before main(). */
-extern struct sip_pattern sip_patterns[(1 << SIP_PATTERN_BITS) + SIP_PATTERN_MORE];
+extern struct sip_pattern sip_patterns[(1 << SIP_PATTERN_BITS) + SIP_PATTERN_MORE] SIP_HIDDEN;
 
 /** The place of the pattern that a line may begin with, in bytes from the first. */
-static inline uint32_t sip_pattern_place(const uint8_t *line)
+static inline size_t sip_pattern_place(const uint8_t *line)
 {
-	uint32_t key = sip_load32(line) & UINT32_C(0x00dfdfdf);
-
 	static_assert(sizeof(struct sip_pattern) == 64, "shifted as an index");
-	return key * SIP_PATTERN_HASH >> (32 - SIP_PATTERN_BITS) << 6;
+	return (size_t)(sip_load32(line) * SIP_PATTERN_HASH >> (32 - SIP_PATTERN_BITS)) << 6;
 }
 
-static inline const struct sip_pattern *sip_pattern_at(uint32_t place)
+static inline const struct sip_pattern *sip_pattern_at(size_t place)
 {
 	return (const struct sip_pattern *)((const uint8_t *)sip_patterns + place);
 }
@@ -318,15 +321,14 @@ static inline uint64_t sip_hdr_fields(uint64_t value, uint64_t name_len, uint64_
 	return (value << 16) - ((value + 1) << 32) + (name_len << 48) + (id << 56);
 }
 
-/* What a line's start counts for in the sum. In memory, for a multiplication by a constant would
- * become longer than one that is not known. */
-extern const uint64_t sip_hdr_start_weight;
+/* What a line's start counts for in the sum. */
 #define SIP_HDR_START_WEIGHT (UINT64_C(0x10001) - (UINT64_C(1) << 32))
 
 /** The header of the line at i whose line feed, behind a CR, is at end. */
-static inline struct sip_hdr sip_hdr_sum(uint64_t i, uint64_t end, uint64_t fields)
+static inline struct sip_hdr sip_hdr_sum(uint64_t i, uint64_t end, uint64_t fields, uint64_t weight)
 {
-	uint64_t sum = i * sip_hdr_start_weight + (end << 32) + fields;
+	/* A rotation, which is one instruction where a shift is two. */
+	uint64_t sum = i * weight + (end << 32 | end >> 32) + fields;
 	struct sip_hdr h;
 
 	static_assert(sizeof(h) == sizeof(sum) && offsetof(struct sip_hdr, value_off) == 2

@@ -214,8 +214,6 @@ static struct {
 	uint8_t id;
 } hdrs[1 << HDR_BITS];
 
-const uint64_t sip_hdr_start_weight = SIP_HDR_START_WEIGHT;
-
 struct sip_pattern sip_patterns[(1 << SIP_PATTERN_BITS) + SIP_PATTERN_MORE];
 
 /* Up to eight bytes of a text, zeros behind them. */
@@ -291,11 +289,29 @@ static void add_hdr(const char *text, uint32_t len, int id)
 	hdrs[at].id = (uint8_t)id;
 }
 
-/* Those whose "Name: " has more than 16 bytes have no pattern. */
-static void add_pattern(const char *text, uint32_t len, int id)
+/* A pattern for lines that begin with these three bytes, unless there it is already. */
+static void add_spelling(const struct sip_pattern *new, const char *start)
 {
 	static uint16_t more = 1 << SIP_PATTERN_BITS;
-	struct sip_pattern new = { .value = (uint8_t)(len + 2), .id = (uint8_t)id }, *p;
+	uint8_t line[4] = { (uint8_t)start[0], (uint8_t)start[1], (uint8_t)start[2] };
+	struct sip_pattern *p = &sip_patterns[sip_pattern_place(line) / sizeof(*p)];
+
+	while (p->id > 0) {
+		if (p->id == new->id && p->value == new->value)
+			return;
+		if (p->next == 0) {
+			assert(more < sizeof(sip_patterns) / sizeof(*p));
+			p->next = (uint16_t)(more++ * sizeof(*p));
+		}
+		p = &sip_patterns[p->next / sizeof(*p)];
+	}
+	*p = *new;
+}
+
+/* Those whose "Name: " has more than 16 bytes have no pattern. */
+static void add_pattern(const char *text, uint32_t len, int id, const char *start)
+{
+	struct sip_pattern new = { .value = (uint8_t)(len + 2), .id = (uint8_t)id };
 
 	if (len > 14)
 		return;
@@ -305,30 +321,61 @@ static void add_pattern(const char *text, uint32_t len, int id)
 	}
 	memcpy(new.text + len, ": ", 2);
 	memset(new.mask + len, 0xff, 2);
-	new.bit = UINT64_C(1) << id;
-	new.hdr = sip_hdr_fields(new.value, len, (uint64_t)id);
-	p = &sip_patterns[sip_pattern_place(new.text) / sizeof(*p)];
-	if (p->value > 0) {
-		for (; p->next; p = &sip_patterns[p->next / sizeof(*p)])
-			;
-		p->next = (uint16_t)(more * sizeof(*p));
-		p = &sip_patterns[more++];
+	if (new.value < sizeof(new.text)) {
+		new.text[new.value] = new.mask[new.value] = 0xff;
+		new.lift[new.value] = 0xff - (' ' + 1);
 	}
-	*p = new;
+	new.hdr = sip_hdr_fields(new.value, len, (uint64_t)id);
+	add_spelling(&new, start);
 }
 
-/* A line that begins with three zeros, letters' case left out, has place 0, others have others. */
+static char in_case(char c, bool upper)
+{
+	if (!sip_is((uint8_t)c, SIP_C_ALPHA))
+		return c;
+	return (char)(upper ? c & ~0x20 : c | 0x20);
+}
+
+/* The first three bytes of "Name: ". */
+static void start_of(char start[3], const char *text, uint32_t len)
+{
+	for (uint32_t i = 0; i < 3; i++)
+		start[i] = i < len ? text[i] : ": "[i - len];
+}
+
+/* As names are written here: these come first in their places. */
+static void add_usual(const char *text, uint32_t len, int id)
+{
+	char start[3];
+
+	start_of(start, text, len);
+	add_pattern(text, len, id, start);
+}
+
+/* In capitals, in small letters, and with one capital. */
+static void add_other_cases(const char *text, uint32_t len, int id)
+{
+	char start[3];
+
+	for (int way = 0; way < 3; way++) {
+		start_of(start, text, len);
+		for (int i = 0; i < 3; i++)
+			start[i] = in_case(start[i], way == 0 || (way == 2 && i == 0));
+		add_pattern(text, len, id, start);
+	}
+}
+
+/* Where no name belongs: three bytes that are hashed to another place. Three zeros have place 0. */
 static void no_patterns(void)
 {
 	for (size_t i = 0; i < sizeof(sip_patterns) / sizeof(sip_patterns[0]); i++) {
-		memset(sip_patterns[i].mask, 0xdf, 3);
+		memset(sip_patterns[i].mask, 0xff, 3);
 		sip_patterns[i].text[0] = i == 0;
 	}
 }
 
-static __attribute__((constructor)) void fill_tables(void)
+static void add_methods(void)
 {
-	no_patterns();
 	for (int i = SIP_METHOD_OTHER + 1; i < SIP_METHOD_N; i++) {
 		const char *name = method_names[i];
 		uint32_t len = (uint32_t)strlen(name);
@@ -337,12 +384,23 @@ static __attribute__((constructor)) void fill_tables(void)
 		sip_methods[sip_method_place(first) - sip_methods] =
 			(struct sip_method_entry){ first, (uint8_t)len, (uint8_t)i };
 	}
+}
+
+/* Call something for every name of a header, and for every compact form. */
+static void for_names(void (*add)(const char *text, uint32_t len, int id))
+{
 	for (int i = SIP_HDR_OTHER + 1; i < SIP_HDR_N; i++) {
-		add_hdr(hdr_names[i].name, (uint32_t)strlen(hdr_names[i].name), i);
-		add_pattern(hdr_names[i].name, (uint32_t)strlen(hdr_names[i].name), i);
-		if (hdr_names[i].compact) {
-			add_hdr(&hdr_names[i].compact, 1, i);
-			add_pattern(&hdr_names[i].compact, 1, i);
-		}
+		add(hdr_names[i].name, (uint32_t)strlen(hdr_names[i].name), i);
+		if (hdr_names[i].compact)
+			add(&hdr_names[i].compact, 1, i);
 	}
+}
+
+static __attribute__((constructor)) void fill_tables(void)
+{
+	no_patterns();
+	add_methods();
+	for_names(add_hdr);
+	for_names(add_usual);
+	for_names(add_other_cases);
 }

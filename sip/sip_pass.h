@@ -286,6 +286,17 @@ static inline void decode_addrs(struct sip_parse *p, uint64_t left)
 	}
 }
 
+/* Its pattern does not see whether white space is left before the value. */
+static inline uint32_t trim_content_length(struct sip_msg *m, uint32_t i, uint32_t end)
+{
+	struct sip_hdr *h = &m->hdr[m->first[SIP_HDR_CONTENT_LENGTH]];
+
+	i = sip_skip_lws(m->buf, i, end);
+	h->value_off = (uint16_t)i;
+	h->value_len = (uint16_t)(end - i);
+	return i;
+}
+
 static inline void decode_rest(struct sip_parse *p, uint64_t left)
 {
 	struct sip_msg *m = p->m;
@@ -307,8 +318,10 @@ static inline void decode_rest(struct sip_parse *p, uint64_t left)
 	}
 	if (first(m, left, SIP_HDR_MAX_FORWARDS, &i, &end))
 		decode_u32(p, i, end, &m->max_forwards, SIP_ERR_MAX_FORWARDS);
-	if (first(m, left, SIP_HDR_CONTENT_LENGTH, &i, &end))
+	if (first(m, left, SIP_HDR_CONTENT_LENGTH, &i, &end)) {
+		i = trim_content_length(m, i, end);
 		decode_u32(p, i, end, &m->content_length, SIP_ERR_CONTENT_LENGTH);
+	}
 }
 
 /* The start line; false when there is nothing to be read behind it. */

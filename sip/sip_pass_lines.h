@@ -17,12 +17,12 @@ static __attribute__((noinline)) uint64_t feeds_cut(const uint8_t *b, uint32_t i
 	unsigned int shift = 0;
 	const uint8_t *p = sip_block_cut(b, i, limit, copy, &shift);
 
-	return feeds64(p) >> shift;
+	return feeds64(feed_row(), p) >> shift;
 }
 
 static uint64_t feeds(const uint8_t *b, uint32_t i, uint32_t limit)
 {
-	return likely(limit - i >= SIP_BLOCK) ? feeds64(b + i) : feeds_cut(b, i, limit);
+	return likely(limit - i >= SIP_BLOCK) ? feeds64(feed_row(), b + i) : feeds_cut(b, i, limit);
 }
 
 static __attribute__((noinline)) uint64_t stops_cut(const uint8_t *b, uint32_t i, uint32_t limit)
@@ -61,23 +61,22 @@ last_feeds(const struct sip_msg *m, const struct sip_lines *l, ptrdiff_t base, s
 }
 
 /*
- * Of a line whose name has no pattern: what sip_hdr_fields() says of it, or 0 when it is not "Name:
- * " with a name of few words. A known name of up to 14 bytes has a pattern.
+ * Of a line that begins with no pattern: what sip_hdr_fields() says of it, or 0 when it is not "Name:
+ * value" with a name of few words.
  */
 static __attribute__((noinline)) uint64_t other_fields(const struct sip_msg *m, uint32_t i)
 {
 	uint64_t word_ends = stops(m->buf, i, m->len);
-	uint32_t len, id = SIP_HDR_OTHER;
+	const uint8_t *line = m->buf + i;
+	uint32_t len;
 
 	if (word_ends == 0)
 		return 0;
 	len = (uint32_t)__builtin_ctzll(word_ends);
-	if (len == 0 || i + len + 2 >= m->len || m->buf[i + len] != ':'
-	    || m->buf[i + len + 1] != ' ')
+	if (len == 0 || i + len + 2 >= m->len || line[len] != ':' || line[len + 1] != ' '
+	    || line[len + 2] <= ' ')
 		return 0;
-	if (len > 14)
-		id = sip_hdr_lookup(m->buf + i, len);
-	return sip_hdr_fields(len + 2, len, id);
+	return sip_hdr_fields(len + 2, len, sip_hdr_lookup(line, len));
 }
 
 /* The pattern that a line of at least 16 bytes begins with, or NULL. */
@@ -118,6 +117,20 @@ static inline ptrdiff_t last_block(const struct sip_msg *m, const struct sip_lin
 	return by_bytes < by_lines ? by_bytes : by_lines;
 }
 
+/* Put an id into a set; returns whether it was there. Compilers do not make this one instruction. */
+static inline bool put(uint64_t *set, uint64_t id)
+{
+	bool was;
+
+#if defined(__x86_64__)
+	__asm__("btsq %2, %0" : "+r"(*set), "=@ccc"(was) : "r"(id));
+#else
+	was = *set >> id & 1;
+	*set |= SIP_BIT(id);
+#endif
+	return was;
+}
+
 /*
  * Header lines from l->i on, to the first line that is not plain: it is next then. Not inlined, for
  * the sake of registers.
@@ -129,51 +142,41 @@ static __attribute__((noinline)) void plain_lines(struct sip_msg *m, struct sip_
 {
 	const uint8_t *const b = m->buf;
 	const ptrdiff_t last = last_block(m, l);
+	const feed_row_t row = feed_row();
 	ptrdiff_t base = (ptrdiff_t)l->i - SIP_BLOCK;
 	size_t i = l->i, n = l->n_hdrs; /* as wide as addresses */
-	uint64_t bits = 0, present = l->present;
+	uint64_t bits, present = l->present, weight = SIP_HDR_START_WEIGHT;
 
+	__asm__("" : "+r"(weight)); /* in a register */
 	for (;;) {
-		const struct sip_pattern *p;
-		uint64_t fields, bit;
-		size_t end, value, id;
+		base += SIP_BLOCK;
+		if (likely(base <= last))
+			bits = feeds64(row, b + base);
+		else if (!(bits = last_feeds(m, l, base, n)))
+			break;
+		for (; bits; bits &= bits - 1) {
+			size_t end = (size_t)base + (size_t)__builtin_ctzll(bits);
+			const struct sip_pattern *p = pattern_of(b + i);
+			uint64_t fields, id;
 
-		while (unlikely(bits == 0)) {
-			base += SIP_BLOCK;
-			if (unlikely(base > last))
-				bits = last_feeds(m, l, base, n);
-			else
-				bits = feeds64(b + base);
-			if (base > last && bits == 0)
+			if (likely(p)) {
+				fields = p->hdr;
+				id = p->id;
+			} else {
+				fields = b[i] > ' ' ? other_fields(m, (uint32_t)i) : 0;
+				id = fields >> 56;
+				if (fields == 0)
+					goto out;
+			}
+			if (unlikely(b[end - 1] != '\r' || b[end - 2] <= ' '))
 				goto out;
+			if (likely(!put(&present, id)))
+				m->first[id] = (uint16_t)n;
+			else if (sip_at_most_once & SIP_BIT(id))
+				goto out;
+			m->hdr[n++] = sip_hdr_sum(i, end, fields, weight);
+			i = end + 1;
 		}
-		end = (size_t)base + (size_t)__builtin_ctzll(bits);
-		p = pattern_of(b + i);
-		if (likely(p)) {
-			fields = p->hdr;
-			value = i + p->value;
-			id = p->id;
-			bit = p->bit;
-		} else {
-			if (b[i] <= ' ')
-				break;
-			fields = other_fields(m, (uint32_t)i);
-			if (fields == 0)
-				break;
-			value = i + (fields >> 48 & 0xff) + 2;
-			id = fields >> 56;
-			bit = SIP_BIT(id);
-		}
-		if (unlikely(b[value] <= ' ' || b[end - 1] != '\r' || b[end - 2] <= ' '))
-			break;
-		if (likely(!(present & bit)))
-			m->first[id] = (uint16_t)n;
-		else if (sip_at_most_once & bit)
-			break;
-		present |= bit;
-		m->hdr[n++] = sip_hdr_sum(i, end, fields);
-		bits &= bits - 1;
-		i = end + 1;
 	}
 out:
 	l->room -= (uint32_t)n - l->n_hdrs;

@@ -35,10 +35,18 @@ static inline uint64_t not_in(__m256i v, __m256i low)
 	return bits(_mm256_cmpeq_epi8(in, _mm256_setzero_si256()));
 }
 
-static inline uint64_t feeds64(const uint8_t *p)
-{
-	const __m256i lf = whole(sip_tables.feed);
+typedef __m256i feed_row_t;
 
+static inline feed_row_t feed_row(void)
+{
+	__m256i lf = whole(sip_tables.feed);
+
+	__asm__("" : "+x"(lf)); /* in a register, not loaded at every use */
+	return lf;
+}
+
+static inline uint64_t feeds64(feed_row_t lf, const uint8_t *p)
+{
 	return bits(_mm256_cmpeq_epi8(load(p), lf))
 	       | bits(_mm256_cmpeq_epi8(load(p + 32), lf)) << 32;
 }
@@ -69,8 +77,9 @@ static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
 {
 	__m128i text = _mm_load_si128((const __m128i *)p->text);
 	__m128i mask = _mm_load_si128((const __m128i *)p->mask);
+	__m128i lift = _mm_load_si128((const __m128i *)p->lift);
 
-	return _mm_testz_si128(_mm_xor_si128(_mm_loadu_si128((const __m128i *)line), text), mask);
+	return _mm_testz_si128(_mm_xor_si128(_mm_adds_epu8(lift, _mm_loadu_si128((const __m128i *)line)), text), mask);
 }
 
 #define SIP_SCAN_NAME "avx2"

@@ -19,9 +19,16 @@ static inline uint64_t not_in(__m512i v, __m512i low)
 				      _mm512_shuffle_epi8(table(sip_tables.high_bit), row));
 }
 
-static inline uint64_t feeds64(const uint8_t *p)
+typedef __m512i feed_row_t;
+
+static inline feed_row_t feed_row(void)
 {
-	return _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(p), _mm512_set1_epi8('\n'));
+	return _mm512_set1_epi8('\n');
+}
+
+static inline uint64_t feeds64(feed_row_t lf, const uint8_t *p)
+{
+	return _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(p), lf);
 }
 
 static inline uint64_t stops64(const uint8_t *p)
@@ -45,9 +52,10 @@ static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
 {
 	__m128i text = _mm_load_si128((const __m128i *)p->text);
 	__m128i mask = _mm_load_si128((const __m128i *)p->mask);
-	__m128i v = _mm_and_si128(_mm_loadu_si128((const __m128i *)line), mask);
+	__m128i lift = _mm_load_si128((const __m128i *)p->lift);
+	__m128i v = _mm_adds_epu8(lift, _mm_loadu_si128((const __m128i *)line));
 
-	return _mm_movemask_epi8(_mm_cmpeq_epi8(v, text)) == 0xffff;
+	return _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_and_si128(v, mask), text)) == 0xffff;
 }
 
 #define SIP_SCAN_NAME "avx512"

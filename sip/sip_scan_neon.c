@@ -36,9 +36,16 @@ static inline uint64_t not_in64(const uint8_t *p, const uint8_t row[16])
 	return bits(not_in(p, low), not_in(p + 16, low), not_in(p + 32, low), not_in(p + 48, low));
 }
 
-static inline uint8x16_t feed(const uint8_t *p)
+typedef uint8x16_t feed_row_t;
+
+static inline feed_row_t feed_row(void)
 {
-	return vceqq_u8(vld1q_u8(p), vdupq_n_u8('\n'));
+	return vdupq_n_u8('\n');
+}
+
+static inline uint8x16_t feed(feed_row_t lf, const uint8_t *p)
+{
+	return vceqq_u8(vld1q_u8(p), lf);
 }
 
 /* 0xff for bytes from 0x80 on. */
@@ -47,9 +54,9 @@ static inline uint8x16_t upper(const uint8_t *p)
 	return vcgeq_u8(vld1q_u8(p), vdupq_n_u8(0x80));
 }
 
-static inline uint64_t feeds64(const uint8_t *p)
+static inline uint64_t feeds64(feed_row_t lf, const uint8_t *p)
 {
-	return bits(feed(p), feed(p + 16), feed(p + 32), feed(p + 48));
+	return bits(feed(lf, p), feed(lf, p + 16), feed(lf, p + 32), feed(lf, p + 48));
 }
 
 static inline uint64_t stops64(const uint8_t *p)
@@ -72,8 +79,8 @@ static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
 
 static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
 {
-	uint8x16_t differ =
-		vandq_u8(veorq_u8(vld1q_u8(line), vld1q_u8(p->text)), vld1q_u8(p->mask));
+	uint8x16_t v = vqaddq_u8(vld1q_u8(line), vld1q_u8(p->lift));
+	uint8x16_t differ = vandq_u8(veorq_u8(v, vld1q_u8(p->text)), vld1q_u8(p->mask));
 
 	return vmaxvq_u8(differ) == 0;
 }

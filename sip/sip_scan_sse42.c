@@ -25,9 +25,19 @@ static inline uint64_t not_in(__m128i v, __m128i low)
 	return bits(_mm_cmpeq_epi8(in, _mm_setzero_si128()));
 }
 
-static inline uint64_t feed(const uint8_t *p)
+typedef __m128i feed_row_t;
+
+static inline feed_row_t feed_row(void)
 {
-	return bits(_mm_cmpeq_epi8(load(p), load(sip_tables.feed)));
+	__m128i lf = load(sip_tables.feed);
+
+	__asm__("" : "+x"(lf)); /* in a register, not loaded at every use */
+	return lf;
+}
+
+static inline uint64_t feed(feed_row_t lf, const uint8_t *p)
+{
+	return bits(_mm_cmpeq_epi8(load(p), lf));
 }
 
 static inline uint64_t join(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
@@ -35,9 +45,9 @@ static inline uint64_t join(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 	return a | b << 16 | c << 32 | d << 48;
 }
 
-static inline uint64_t feeds64(const uint8_t *p)
+static inline uint64_t feeds64(feed_row_t lf, const uint8_t *p)
 {
-	return join(feed(p), feed(p + 16), feed(p + 32), feed(p + 48));
+	return join(feed(lf, p), feed(lf, p + 16), feed(lf, p + 32), feed(lf, p + 48));
 }
 
 static inline uint64_t stops64(const uint8_t *p)
@@ -69,8 +79,9 @@ static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
 {
 	__m128i text = _mm_load_si128((const __m128i *)p->text);
 	__m128i mask = _mm_load_si128((const __m128i *)p->mask);
+	__m128i lift = _mm_load_si128((const __m128i *)p->lift);
 
-	return _mm_testz_si128(_mm_xor_si128(_mm_loadu_si128((const __m128i *)line), text), mask);
+	return _mm_testz_si128(_mm_xor_si128(_mm_adds_epu8(lift, _mm_loadu_si128((const __m128i *)line)), text), mask);
 }
 
 #define SIP_SCAN_NAME "sse4.2"
