@@ -104,6 +104,14 @@ static inline uint32_t sip_load32(const void *p)
 	return v;
 }
 
+static inline uint16_t sip_load16(const void *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
 /** As sip_word_end(), when the window says nothing of it. */
 uint32_t sip_word_end_far(struct sip_text *t, uint32_t i, uint32_t end);
 

@@ -251,7 +251,8 @@ static inline bool first(const struct sip_msg *m, uint64_t left, enum sip_hdr_id
 {
 	if (!(m->present & left & SIP_BIT(id)))
 		return false;
-	*i = quick_value(m, id, end);
+	*i = quick_hdr(m, id)->value_off;
+	*end = sip_hdr_value_end(quick_hdr(m, id));
 	return true;
 }
 
@@ -369,10 +370,12 @@ static void pass(struct sip_parse *p, uint32_t start)
 {
 	struct sip_lines l = { .room = SIP_HDR_MAX };
 	struct sip_msg *m = p->m;
-	const bool quick = m->len >= SIP_BLOCK;
-	uint64_t left = UINT64_MAX;
+	const bool quick = m->len >= QUICK_LEAST;
+	uint64_t left = UINT64_MAX, method = 0;
 
-	if (unlikely(!(quick && quick_request(m, start)) && !start_line(p, start)))
+	if (likely(quick))
+		method = quick_request(m, start, m->len - QUICK_LEAST);
+	if (unlikely(method == 0 && !start_line(p, start)))
 		return;
 	l.i = m->hdrs_off;
 	do {
@@ -384,7 +387,7 @@ static void pass(struct sip_parse *p, uint32_t start)
 	m->n_hdrs = (uint16_t)l.n_hdrs;
 	m->present = l.present;
 	if (likely(quick && (l.present & sip_mandatory) == sip_mandatory))
-		left = quick_fields(m, l.present);
+		left = quick_fields(m, l.present, method);
 	if (unlikely(left)) {
 		decode(p, left);
 		sip_parse_finish(p);

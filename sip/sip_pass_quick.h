@@ -2,57 +2,78 @@
  * The commonest forms of the start line and of the fields that steering needs decoded, by one
  * variant of the scan: sip_pass.h includes it.
  *
- * Each looks at 64 bytes at a time, takes what it needs from the bits that come of them, and calls
- * nothing. What is longer or otherwise is left to sip_pass.h, which says the same, only later.
+ * Each looks at 64 bytes at a time and at the places that come of them, compares what is nearly
+ * always the same in one piece (`" <sip:`, `>;tag=`, `;branch=`), and calls nothing. What is longer or
+ * otherwise is left to sip_pass.h, which says the same, only later.
+ *
+ * A value ends where white space or a line end follows, and both end words and break URIs: a walk
+ * that stops at nothing else stops there.
  */
 #pragma once
 
 #include "sip/sip_pass_lines.h"
 
-#define QUICK_MAX 512 /* bytes of a value that are looked at here */
+#define QUICK_MAX    512 /* bytes of a value that are looked at here */
+#define QUICK_BEHIND 16  /* bytes that there are behind what is looked at */
+#define QUICK_LEAST  (SIP_BLOCK + QUICK_BEHIND)
 
 /* A walk over bytes of one kind: where words end, or URIs break. */
 struct quick {
-	const struct sip_msg *m;
+	const uint8_t *b;
 	uint64_t (*look)(const uint8_t *p); /* known where this is used, and so no call */
-	uint32_t start;
-	uint32_t base;
+	size_t start;
+	size_t last; /* where 64 bytes may be looked at, at the most */
+	size_t base;
 	uint64_t bits; /* of the 64 bytes at base, those not taken yet */
 };
 
-/* Look at the 64 bytes at i; false when the message has fewer. */
-static inline bool quick_look(struct quick *q, uint32_t i)
+/* Look at the first 64 bytes; false when the message has fewer. */
+static inline bool quick_first(struct quick *q)
 {
-	if (unlikely(i + SIP_BLOCK > q->m->len || i - q->start > QUICK_MAX))
+	if (unlikely(q->start > q->last))
 		return false;
-	q->base = i;
-	q->bits = q->look(q->m->buf + i);
+	q->base = q->start;
+	q->bits = q->look(q->b + q->base);
 	return true;
 }
 
 /* Take the next place; false when it is too far. */
-static inline bool quick_next(struct quick *q, uint32_t *i)
+static inline bool quick_next(struct quick *q, size_t *i)
 {
-	while (unlikely(q->bits == 0))
-		if (!quick_look(q, q->base + SIP_BLOCK))
+	while (unlikely(q->bits == 0)) {
+		q->base += SIP_BLOCK;
+		if (q->base > q->last || q->base - q->start > QUICK_MAX)
 			return false;
-	*i = q->base + (uint32_t)__builtin_ctzll(q->bits);
+		q->bits = q->look(q->b + q->base);
+	}
+	*i = q->base + (size_t)__builtin_ctzll(q->bits);
 	q->bits &= q->bits - 1;
 	return true;
 }
 
-/* Take the next place of a byte that is not of the class. */
-static inline bool quick_over(struct quick *q, unsigned int class, uint32_t *i)
+/* Drop a place that is known to be the next, unless it is in the next 64 bytes. */
+static inline void quick_drop(struct quick *q)
 {
-	do
-		if (unlikely(!quick_next(q, i)))
-			return false;
-	while (sip_is(q->m->buf[*i], class));
-	return true;
+	q->bits &= q->bits - 1;
 }
 
-/* Whether four bytes are these letters in any case, and other characters as they are: a letter's
- * case is one bit, which no other byte of a name or a URI becomes a letter by. */
+/* The first n bytes of eight, zeros behind them; n is 1 to 8. */
+static inline uint64_t low_bytes(uint64_t text, size_t n)
+{
+#if defined(__BMI2__)
+	return _bzhi_u64(text, (unsigned int)n * 8);
+#else
+	return text & UINT64_MAX >> (64 - 8 * n);
+#endif
+}
+
+/* Whether there is a text of up to eight bytes, written in small letters where `letters` has 0x20:
+ * a letter's case is one bit, which no other byte of a name or a URI becomes a letter by. */
+#define IS_TEXT(p, text, letters) \
+	(((sip_load64(p) | sip_load64(letters)) << (9 - sizeof(text)) * 8) \
+	 == sip_load64(text "\0\0\0\0\0\0\0") << (9 - sizeof(text)) * 8)
+
+/* Whether four bytes are these letters in any case, and other characters as they are. */
 static inline bool letters4(const uint8_t *p, const char *lower)
 {
 	return (sip_load32(p) | UINT32_C(0x20202020)) == sip_load32(lower);
@@ -60,53 +81,55 @@ static inline bool letters4(const uint8_t *p, const char *lower)
 
 /* Decimal digits that fill [i, end), one to four, four bytes into the message or later; false when
  * it is otherwise. They are added up as two pairs, then as one. */
-static inline bool quick_number(const uint8_t *b, uint32_t i, uint32_t end, uint32_t *value)
+static inline bool quick_number(const uint8_t *b, size_t i, size_t end, uint32_t *value)
 {
-	uint32_t v, before = (i - end) * 8 & 31; /* bits of what is no digit */
+	uint32_t v, before = (uint32_t)(i - end) * 8 & 31; /* bits of what is no digit */
 
 	if (unlikely(end - i - 1 >= 4))
 		return false;
 	v = (sip_load32(b + end - 4) ^ UINT32_C(0x30303030)) >> before << before;
-	if (unlikely((v | (v + UINT32_C(0x76767676))) & UINT32_C(0x80808080)))
+	if (unlikely((v | (v + UINT32_C(0x06060606))) & UINT32_C(0xf0f0f0f0)))
 		return false;
-	v = (v * 10 + (v >> 8)) & UINT32_C(0x00ff00ff);
-	*value = (v * 100 + (v >> 16)) & 0x3fff;
+	v = v * (10 << 8 | 1) >> 8 & UINT32_C(0x00ff00ff);
+	*value = v * (100 << 16 | 1) >> 16;
 	return true;
 }
 
-/* The method of up to eight bytes that ends at end, eight bytes into the message or later. */
-static inline const struct sip_method_entry *quick_method(uint64_t text, uint32_t len)
+static inline const struct sip_method_entry *quick_method(uint64_t text, size_t len)
 {
 	const struct sip_method_entry *e = sip_method_place(text);
 
 	return e->first == text && e->len == len ? e : NULL;
 }
 
-/* "METHOD URI SP SIP/2.0 CR LF" at i, the method known. RFC 3261 7.1. */
-static inline bool quick_request(struct sip_msg *m, uint32_t i)
+/* "METHOD URI SP SIP/2.0 CR LF" at i, the method known. Returns its text, or 0. RFC 3261 7.1. */
+static inline uint64_t quick_request(struct sip_msg *m, size_t i, size_t last)
 {
 	const uint8_t *b = m->buf;
-	struct quick q = { .m = m, .look = breaks64, .start = i };
+	struct quick q = { .b = b, .look = breaks64, .start = i, .last = last };
 	const struct sip_method_entry *method;
-	uint32_t sp, uri_end, len;
+	size_t sp, uri_end, len;
+	uint64_t text;
 
-	if (unlikely(!quick_look(&q, i) || !quick_next(&q, &sp)
-		     || !quick_over(&q, SIP_C_URI, &uri_end)))
-		return false;
+	if (unlikely(!quick_first(&q) || !quick_next(&q, &sp)))
+		return 0;
 	len = sp - i;
-	if (unlikely(len - 1 >= 8 || uri_end > m->len - 10 || b[sp] != ' '
-		     || sip_load64(b + uri_end) != sip_load64(" SIP/2.0") || b[uri_end + 8] != '\r'
-		     || b[uri_end + 9] != '\n' || !sip_is(b[sp + 1], SIP_C_ALPHA)))
-		return false;
-	method = quick_method(sip_load64(b + i) << (64 - 8 * len) >> (64 - 8 * len), len);
-	if (unlikely(!method))
-		return false;
+	if (unlikely(len - 1 >= 8 || b[sp] != ' ' || !sip_is(b[sp + 1], SIP_C_ALPHA)
+		     || !quick_next(&q, &uri_end)))
+		return 0;
+	while (unlikely(sip_load64(b + uri_end) != sip_load64(" SIP/2.0")))
+		if (!sip_is(b[uri_end], SIP_C_URI) || !quick_next(&q, &uri_end))
+			return 0;
+	text = low_bytes(sip_load64(b + i), len);
+	method = quick_method(text, len);
+	if (unlikely(!method || sip_load16(b + uri_end + 8) != sip_load16("\r\n")))
+		return 0;
 	m->is_request = true;
-	m->method_name = sip_span_of(i, sp);
+	m->method_name = sip_span_of((uint32_t)i, (uint32_t)sp);
 	m->method = method->id;
-	m->uri = sip_span_of(sp + 1, uri_end);
+	m->uri = sip_span_of((uint32_t)sp + 1, (uint32_t)uri_end);
 	m->hdrs_off = (uint16_t)(uri_end + 10);
-	return true;
+	return text;
 }
 
 /* ";name" or ";name=value" without white space or quotes. */
@@ -160,205 +183,238 @@ static inline bool keep_via_param(struct sip_via *via, const uint8_t *b,
 	}
 }
 
-/* Whether eight bytes are ";branch=", the most common parameter. */
-static inline bool is_branch(const uint8_t *p)
+/* The end of a parameter's value, from the next place on. */
+static inline bool quick_value_end(struct quick *q, size_t end, size_t *i)
 {
-	return (sip_load64(p) | UINT64_C(0x0020202020202000)) == sip_load64(";branch=");
-}
-
-/* What there is behind the host and port of a Via, from i to its end. */
-static inline bool quick_via_params(struct sip_via *via, struct quick *q, uint32_t i, uint32_t end)
-{
-	const uint8_t *b = q->m->buf;
-
-	while (i < end) {
-		struct plain_param p = { .name = i + 1 };
-
-		if (unlikely(b[i] != ';' || !quick_next(q, &p.end)))
+	if (unlikely(!quick_next(q, i)))
+		return false;
+	while (unlikely(*i != end && q->b[*i] != ';'))
+		if (!sip_is(q->b[*i], SIP_C_PARAM) || !quick_next(q, i))
 			return false;
-		p.name_end = p.value = p.end;
-		if (b[p.end] == '=') {
-			p.value = p.end + 1;
-			if (unlikely(!quick_over(q, SIP_C_PARAM, &p.end)))
-				return false;
-		}
-		if (unlikely(p.end > end || p.name_end == p.name))
-			return false;
-		if (p.name_end == i + 7 && is_branch(b + i)) {
-			if (unlikely(via->branch.off))
-				return false;
-			via->branch = value_of(&p);
-		} else if (unlikely(!keep_via_param(via, b, &p))) {
-			return false;
-		}
-		i = p.end;
-	}
-	return i == end;
-}
-
-/* One via-parm "SIP/2.0/transport host[:port]*(;param)" that fills [i, end). RFC 3261 20.42. */
-static inline bool quick_via(struct sip_msg *m, uint32_t i, uint32_t end)
-{
-	const uint8_t *b = m->buf;
-	uint32_t host = i + 12, at, port = 0;
-	struct sip_via *via = &m->via;
-	struct quick q = { .m = m, .look = stops64, .start = host };
-
-	if (unlikely(host >= end || sip_load64(b + i) != sip_load64("SIP/2.0/")
-		     || b[i + 11] != ' '))
-		return false;
-	if (sip_load32(b + i + 8) != sip_load32("UDP ")
-	    && !(sip_is(b[i + 8], SIP_C_ALPHA) && sip_is(b[i + 9], SIP_C_ALPHA)
-		 && sip_is(b[i + 10], SIP_C_ALPHA)))
-		return false;
-	if (unlikely(!quick_look(&q, host) || !quick_next(&q, &at) || at == host))
-		return false;
-	via->host = sip_span_of(host, at);
-	if (b[at] == ':') {
-		uint32_t digits = at + 1;
-
-		if (unlikely(!quick_next(&q, &at) || !quick_number(b, digits, at, &port)))
-			return false;
-	}
-	via->port = (uint16_t)port;
-	via->transport = sip_span_of(i + 8, i + 11);
-	via->value = sip_span_of(i, end);
-	if (at < end)
-		via->params = sip_span_of(at, end);
-	return quick_via_params(via, &q, at, end);
-}
-
-/* A From or To [i, end) with a sip: URI in < >, and at most a tag. RFC 3261 20.10. */
-static inline __attribute__((always_inline)) bool quick_addr(const struct sip_msg *m, uint32_t i,
-							     uint32_t end, struct sip_span *uri,
-							     struct sip_span *tag)
-{
-	struct quick q = { .m = m, .look = breaks64, .start = i };
-	const uint8_t *b = m->buf;
-	uint32_t start, stop;
-
-	if (unlikely(!quick_look(&q, i) || !quick_next(&q, &stop)))
-		return false;
-	if (b[i] == '"') {
-		do
-			if (unlikely(!quick_next(&q, &i)))
-				return false;
-		while (i < end && b[i] != '"' && b[i] != '\\');
-		if (unlikely(i >= end || b[i] != '"' || b[i + 1] != ' ' || !quick_next(&q, &stop)
-			     || !quick_next(&q, &stop)))
-			return false;
-		i += 2;
-	}
-	/* Behind '<' at least "sip:" and one byte more, then '>'. */
-	if (unlikely(i + 7 > end || b[i] != '<' || !letters4(b + i + 1, "sip:")))
-		return false;
-	start = i + 1;
-	if (unlikely(!quick_over(&q, SIP_C_URI, &i) || i >= end || b[i] != '>' || i - start < 5))
-		return false;
-	*uri = sip_span_of(start, i);
-	if (++i == end)
-		return true;
-	if (unlikely(!letters4(b + i, ";tag") || b[i] != ';' || b[i + 4] != '='))
-		return false;
-	if (unlikely(!quick_next(&q, &stop) || !quick_over(&q, SIP_C_PARAM, &stop) || stop != end))
-		return false;
-	*tag = sip_span_of(i + 5, end);
 	return true;
 }
 
-/* CSeq: a number and one space, then the start line's method, or in an answer a known one. RFC 3261
- * 20.16. */
-static inline bool quick_cseq(struct sip_msg *m, uint32_t i, uint32_t end)
+/* What there is behind the host and port of a Via, from i to its end. */
+static inline bool quick_via_params(struct sip_via *via, struct quick *q, size_t i, size_t end)
+{
+	const uint8_t *b = q->b;
+
+	while (i != end) {
+		struct plain_param p = { .name = (uint32_t)i + 1 };
+		size_t stop;
+
+		if (IS_TEXT(b + i, ";branch=", "\0      ")) {
+			quick_drop(q); /* = */
+			if (unlikely(via->branch.off || !quick_value_end(q, end, &stop)))
+				return false;
+			via->branch = sip_span_of((uint32_t)i + 8, (uint32_t)stop);
+			i = stop;
+			continue;
+		}
+		if (unlikely(b[i] != ';' || !quick_next(q, &stop)))
+			return false;
+		p.name_end = p.value = (uint32_t)stop;
+		if (b[stop] == '=') {
+			p.value++;
+			if (unlikely(!quick_value_end(q, end, &stop)))
+				return false;
+		}
+		p.end = (uint32_t)stop;
+		if (unlikely(p.name_end == p.name || !keep_via_param(via, b, &p)))
+			return false;
+		i = stop;
+	}
+	return true;
+}
+
+/* A header's value. */
+static inline struct sip_span quick_span(const struct sip_hdr *h)
+{
+	struct sip_span s;
+
+	static_assert(offsetof(struct sip_hdr, value_len) == offsetof(struct sip_hdr, value_off) + 2,
+		      "as a span");
+	memcpy(&s, &h->value_off, sizeof(s));
+	return s;
+}
+
+/* One via-parm "SIP/2.0/transport host[:port]*(;param)" that fills a value. RFC 3261 20.42. */
+static inline bool quick_via(struct sip_msg *m, const struct sip_hdr *h, size_t last)
 {
 	const uint8_t *b = m->buf;
-	const struct sip_method_entry *method;
-	uint64_t text = sip_load64(b + end - 8);
-	uint32_t sp, len;
+	size_t i = h->value_off, end = i + h->value_len, at, digits;
+	struct sip_via *via = &m->via;
+	struct quick q = { .b = b, .look = stops64, .start = i + 12, .last = last };
+	uint32_t port = 0;
 
-	if (likely(m->is_request)) {
-		len = m->method_name.len;
-		sp = end - len - 1;
-		return len - 1 < 8 && b[sp] == ' '
-		       && (text ^ sip_load64(sip_at(m, m->method_name)) << (64 - 8 * len))
-					  >> (64 - 8 * len)
-				  == 0
-		       && quick_number(b, i, sp, &m->cseq);
+	if (unlikely(!quick_first(&q) || sip_load64(b + i) != sip_load64("SIP/2.0/")))
+		return false;
+	if (sip_load32(b + i + 8) != sip_load32("UDP ")
+	    && !(b[i + 11] == ' ' && sip_is(b[i + 8], SIP_C_ALPHA) && sip_is(b[i + 9], SIP_C_ALPHA)
+		 && sip_is(b[i + 10], SIP_C_ALPHA)))
+		return false;
+	if (unlikely(q.bits & 1 || !quick_next(&q, &at)))
+		return false;
+	via->host = sip_span_of((uint32_t)i + 12, (uint32_t)at);
+	if (b[at] == ':') {
+		digits = at + 1;
+		if (unlikely(!quick_next(&q, &at)))
+			return false;
+		if (likely(at == digits + 4 && sip_load32(b + digits) == sip_load32("5060")))
+			port = 5060;
+		else if (!quick_number(b, digits, at, &port))
+			return false;
 	}
-	sp = i;
-	while (b[sp] != ' ' && sp < i + 5)
+	via->port = (uint16_t)port;
+	via->transport = (struct sip_span){ (uint16_t)(i + 8), 3 };
+	via->value = quick_span(h);
+	if (at != end)
+		via->params = sip_span_of((uint32_t)at, (uint32_t)end);
+	return quick_via_params(via, &q, at, end);
+}
+
+/* A From or To with a sip: URI in < >, and at most a tag. RFC 3261 20.10. */
+static inline __attribute__((always_inline)) bool quick_addr(const struct sip_msg *m,
+							     const struct sip_hdr *h, size_t last,
+							     struct sip_span *uri,
+							     struct sip_span *tag)
+{
+	const uint8_t *b = m->buf;
+	size_t i = h->value_off, end = i + h->value_len, stop;
+	struct quick q = { .b = b, .look = breaks64, .start = i, .last = last };
+
+	if (unlikely(!quick_first(&q)))
+		return false;
+	quick_drop(&q); /* '"' or '<' */
+	if (b[i] == '"') {
+		do
+			if (unlikely(!quick_next(&q, &i) || b[i] == '\\' || i == end))
+				return false;
+		while (unlikely(b[i] != '"'));
+		if (unlikely(b[i + 1] != ' '))
+			return false;
+		quick_drop(&q);
+		quick_drop(&q);
+		i += 2;
+	}
+	/* Behind '<' at least "sip:" and one byte more, then '>'. */
+	if (unlikely(b[i] != '<' || !letters4(b + i + 1, "sip:") || !quick_next(&q, &stop)))
+		return false;
+	i++;
+	while (unlikely(b[stop] != '>'))
+		if (!sip_is(b[stop], SIP_C_URI) || !quick_next(&q, &stop))
+			return false;
+	if (unlikely(stop - i < 5))
+		return false;
+	*uri = sip_span_of((uint32_t)i, (uint32_t)stop);
+	if (stop + 1 == end)
+		return true;
+	if (unlikely(!IS_TEXT(b + stop, ">;tag=", "\0\0   \0\0")))
+		return false;
+	i = stop + 6;
+	quick_drop(&q); /* ; */
+	if (unlikely(!quick_next(&q, &stop)))
+		return false;
+	while (unlikely(stop != end))
+		if (!sip_is(b[stop], SIP_C_PARAM) || !quick_next(&q, &stop))
+			return false;
+	*tag = sip_span_of((uint32_t)i, (uint32_t)end);
+	return true;
+}
+
+/* CSeq of an answer: a number, one space, a known method. */
+static inline bool quick_cseq_answer(struct sip_msg *m, size_t i, size_t end)
+{
+	const struct sip_method_entry *method;
+	const uint8_t *b = m->buf;
+	size_t sp = i, len;
+
+	while (sp < end && sp < i + 5 && b[sp] != ' ')
 		sp++;
 	len = end - sp - 1;
 	if (len - 1 >= 8 || b[sp] != ' ' || !quick_number(b, i, sp, &m->cseq))
 		return false;
-	method = quick_method(text >> (64 - 8 * len), len);
+	method = quick_method(sip_load64(b + end - 8) >> (64 - 8 * len), len);
 	if (!method)
 		return false;
 	m->method = method->id;
-	m->method_name = sip_span_of(sp + 1, end);
+	m->method_name = sip_span_of((uint32_t)sp + 1, (uint32_t)end);
 	return true;
 }
 
-/* The value of the first header with an id, which is there. */
-static inline uint32_t quick_value(const struct sip_msg *m, enum sip_hdr_id id, uint32_t *end)
+/* CSeq: a number, one space, the method of the start line, if it has one and that is text. RFC 3261
+ * 20.16. */
+static inline bool quick_cseq(struct sip_msg *m, const struct sip_hdr *h, uint64_t text)
 {
-	const struct sip_hdr *h = &m->hdr[m->first[id]];
+	const uint8_t *b = m->buf;
+	size_t i = h->value_off, end = i + h->value_len, len = m->method_name.len;
 
-	*end = sip_hdr_value_end(h);
-	return h->value_off;
+	if (unlikely(text == 0))
+		return !m->is_request && quick_cseq_answer(m, i, end);
+	return b[end - len - 1] == ' ' && sip_load64(b + end - 8) >> (64 - 8 * len) == text
+	       && quick_number(b, i, end - len - 1, &m->cseq);
+}
+
+static inline const struct sip_hdr *quick_hdr(const struct sip_msg *m, enum sip_hdr_id id)
+{
+	return &m->hdr[m->first[id]];
 }
 
 static inline bool quick_u32(const struct sip_msg *m, uint64_t present, enum sip_hdr_id id,
 			     uint32_t *value)
 {
-	uint32_t end, i;
+	const struct sip_hdr *h = quick_hdr(m, id);
 
-	if (!(present & SIP_BIT(id)))
-		return true;
-	i = quick_value(m, id, &end);
-	return quick_number(m->buf, i, end, value);
+	return !(present & SIP_BIT(id))
+	       || quick_number(m->buf, h->value_off, (size_t)h->value_off + h->value_len, value);
+}
+
+/* The set of enum sip_decoded without the fields that are left. */
+static __attribute__((noinline)) uint8_t decoded_but(uint64_t left)
+{
+	static const uint8_t decoded[] = {
+		[SIP_HDR_VIA] = SIP_DECODED_VIA,
+		[SIP_HDR_FROM] = SIP_DECODED_FROM,
+		[SIP_HDR_TO] = SIP_DECODED_TO,
+		[SIP_HDR_CALL_ID] = SIP_DECODED_CALL_ID,
+		[SIP_HDR_CSEQ] = SIP_DECODED_CSEQ,
+	};
+	uint8_t set = SIP_DECODED_ALL;
+
+	for (unsigned int id = 0; id < sizeof(decoded); id++)
+		if (left & SIP_BIT(id))
+			set &= (uint8_t)~decoded[id];
+	return set;
 }
 
 /*
- * The fields that steering needs, of a message that has all mandatory ones. Returns the set of
- * those that are left, by enum sip_hdr_id, with nothing of them written.
+ * The fields that steering needs, of a message that has all mandatory ones; text is the method of the
+ * request line, if it is known. Returns the set of those that are left, by enum sip_hdr_id, with
+ * nothing of them written.
  */
-static __attribute__((noinline)) uint64_t quick_fields(struct sip_msg *m, uint64_t present)
+static __attribute__((noinline)) uint64_t quick_fields(struct sip_msg *m, uint64_t present,
+						       uint64_t text)
 {
-	uint8_t decoded = SIP_DECODED_ALL;
+	const size_t last = m->len - QUICK_LEAST;
 	uint64_t left = 0;
-	uint32_t i, end;
 
-	i = quick_value(m, SIP_HDR_VIA, &end);
-	if (unlikely(!quick_via(m, i, end))) {
+	if (unlikely(!quick_via(m, quick_hdr(m, SIP_HDR_VIA), last))) {
 		memset(&m->via, 0, sizeof(m->via));
-		decoded &= (uint8_t)~SIP_DECODED_VIA;
 		left |= SIP_BIT(SIP_HDR_VIA);
 	}
-	i = quick_value(m, SIP_HDR_FROM, &end);
-	if (unlikely(!quick_addr(m, i, end, &m->from_uri, &m->from_tag))) {
-		decoded &= (uint8_t)~SIP_DECODED_FROM;
+	if (unlikely(!quick_addr(m, quick_hdr(m, SIP_HDR_FROM), last, &m->from_uri, &m->from_tag)))
 		left |= SIP_BIT(SIP_HDR_FROM);
-	}
-	i = quick_value(m, SIP_HDR_TO, &end);
-	if (unlikely(!quick_addr(m, i, end, &m->to_uri, &m->to_tag))) {
-		decoded &= (uint8_t)~SIP_DECODED_TO;
+	if (unlikely(!quick_addr(m, quick_hdr(m, SIP_HDR_TO), last, &m->to_uri, &m->to_tag)))
 		left |= SIP_BIT(SIP_HDR_TO);
-	}
-	i = quick_value(m, SIP_HDR_CALL_ID, &end);
-	m->call_id = sip_span_of(i, end);
-	if (unlikely(i == end)) {
-		decoded &= (uint8_t)~SIP_DECODED_CALL_ID;
+	m->call_id = quick_span(quick_hdr(m, SIP_HDR_CALL_ID));
+	if (unlikely(m->call_id.len == 0))
 		left |= SIP_BIT(SIP_HDR_CALL_ID);
-	}
-	i = quick_value(m, SIP_HDR_CSEQ, &end);
-	if (unlikely(!quick_cseq(m, i, end))) {
-		decoded &= (uint8_t)~SIP_DECODED_CSEQ;
+	if (unlikely(!quick_cseq(m, quick_hdr(m, SIP_HDR_CSEQ), text)))
 		left |= SIP_BIT(SIP_HDR_CSEQ);
-	}
 	if (unlikely(!quick_u32(m, present, SIP_HDR_MAX_FORWARDS, &m->max_forwards)))
 		left |= SIP_BIT(SIP_HDR_MAX_FORWARDS);
 	if (unlikely(!quick_u32(m, present, SIP_HDR_CONTENT_LENGTH, &m->content_length)))
 		left |= SIP_BIT(SIP_HDR_CONTENT_LENGTH);
-	m->decoded = decoded;
+	m->decoded = likely(left == 0) ? SIP_DECODED_ALL : decoded_but(left);
 	return left;
 }
