@@ -13,6 +13,10 @@
 
 #include "sip/sip_pass_lines.h"
 
+#if defined(__BMI2__)
+#include <immintrin.h>
+#endif
+
 #define QUICK_MAX    512 /* bytes of a value that are looked at here */
 #define QUICK_BEHIND 16  /* bytes that there are behind what is looked at */
 #define QUICK_LEAST  (SIP_BLOCK + QUICK_BEHIND)
@@ -83,11 +87,14 @@ static inline bool letters4(const uint8_t *p, const char *lower)
  * it is otherwise. They are added up as two pairs, then as one. */
 static inline bool quick_number(const uint8_t *b, size_t i, size_t end, uint32_t *value)
 {
-	uint32_t v, before = (uint32_t)(i - end) * 8 & 31; /* bits of what is no digit */
+	/* The last one to four of four bytes. */
+	static const uint32_t last[4] = { 0xff000000, 0xffff0000, 0xffffff00, 0xffffffff };
+	size_t more = end - i - 1;
+	uint32_t v;
 
-	if (unlikely(end - i - 1 >= 4))
+	if (unlikely(more >= 4))
 		return false;
-	v = (sip_load32(b + end - 4) ^ UINT32_C(0x30303030)) >> before << before;
+	v = (sip_load32(b + end - 4) ^ UINT32_C(0x30303030)) & last[more];
 	if (unlikely((v | (v + UINT32_C(0x06060606))) & UINT32_C(0xf0f0f0f0)))
 		return false;
 	v = v * (10 << 8 | 1) >> 8 & UINT32_C(0x00ff00ff);
@@ -203,7 +210,7 @@ static inline bool quick_via_params(struct sip_via *via, struct quick *q, size_t
 		struct plain_param p = { .name = (uint32_t)i + 1 };
 		size_t stop;
 
-		if (IS_TEXT(b + i, ";branch=", "\0      ")) {
+		if (likely(IS_TEXT(b + i, ";branch=", "\0      "))) {
 			quick_drop(q); /* = */
 			if (unlikely(via->branch.off || !quick_value_end(q, end, &stop)))
 				return false;
@@ -213,6 +220,15 @@ static inline bool quick_via_params(struct sip_via *via, struct quick *q, size_t
 		}
 		if (unlikely(b[i] != ';' || !quick_next(q, &stop)))
 			return false;
+		if (IS_TEXT(b + i, ";rport", "\0     \0\0") && (stop == i + 6) && b[stop] != '=') {
+			if (unlikely(via->has_rport))
+				return false;
+			via->has_rport = true;
+			via->rport = sip_span_of((uint32_t)stop, (uint32_t)stop);
+			via->rport_param = sip_span_of((uint32_t)i, (uint32_t)stop);
+			i = stop;
+			continue;
+		}
 		p.name_end = p.value = (uint32_t)stop;
 		if (b[stop] == '=') {
 			p.value++;
@@ -249,14 +265,14 @@ static inline bool quick_via(struct sip_msg *m, const struct sip_hdr *h, size_t 
 
 	if (unlikely(!quick_first(&q) || sip_load64(b + i) != sip_load64("SIP/2.0/")))
 		return false;
-	if (sip_load32(b + i + 8) != sip_load32("UDP ")
+	if (unlikely(sip_load32(b + i + 8) != sip_load32("UDP "))
 	    && !(b[i + 11] == ' ' && sip_is(b[i + 8], SIP_C_ALPHA) && sip_is(b[i + 9], SIP_C_ALPHA)
 		 && sip_is(b[i + 10], SIP_C_ALPHA)))
 		return false;
 	if (unlikely(q.bits & 1 || !quick_next(&q, &at)))
 		return false;
 	via->host = sip_span_of((uint32_t)i + 12, (uint32_t)at);
-	if (b[at] == ':') {
+	if (likely(b[at] == ':')) {
 		digits = at + 1;
 		if (unlikely(!quick_next(&q, &at)))
 			return false;
@@ -266,7 +282,7 @@ static inline bool quick_via(struct sip_msg *m, const struct sip_hdr *h, size_t 
 			return false;
 	}
 	via->port = (uint16_t)port;
-	via->transport = (struct sip_span){ (uint16_t)(i + 8), 3 };
+	via->transport = sip_span_of((uint32_t)i + 8, (uint32_t)i + 11);
 	via->value = quick_span(h);
 	if (at != end)
 		via->params = sip_span_of((uint32_t)at, (uint32_t)end);
@@ -280,7 +296,7 @@ static inline __attribute__((always_inline)) bool quick_addr(const struct sip_ms
 							     struct sip_span *tag)
 {
 	const uint8_t *b = m->buf;
-	size_t i = h->value_off, end = i + h->value_len, stop;
+	size_t i = h->value_off, end = i + h->value_len, stop, len;
 	struct quick q = { .b = b, .look = breaks64, .start = i, .last = last };
 
 	if (unlikely(!quick_first(&q)))
@@ -304,9 +320,10 @@ static inline __attribute__((always_inline)) bool quick_addr(const struct sip_ms
 	while (unlikely(b[stop] != '>'))
 		if (!sip_is(b[stop], SIP_C_URI) || !quick_next(&q, &stop))
 			return false;
-	if (unlikely(stop - i < 5))
+	len = stop - i;
+	if (unlikely(len < 5))
 		return false;
-	*uri = sip_span_of((uint32_t)i, (uint32_t)stop);
+	*uri = (struct sip_span){ (uint16_t)i, (uint16_t)len };
 	if (stop + 1 == end)
 		return true;
 	if (unlikely(!IS_TEXT(b + stop, ">;tag=", "\0\0   \0\0")))
@@ -351,8 +368,9 @@ static inline bool quick_cseq(struct sip_msg *m, const struct sip_hdr *h, uint64
 
 	if (unlikely(text == 0))
 		return !m->is_request && quick_cseq_answer(m, i, end);
-	return b[end - len - 1] == ' ' && sip_load64(b + end - 8) >> (64 - 8 * len) == text
-	       && quick_number(b, i, end - len - 1, &m->cseq);
+	return likely(b[end - len - 1] == ' ')
+	       && likely(sip_load64(b + end - 8) >> (64 - 8 * len) == text)
+	       && likely(quick_number(b, i, end - len - 1, &m->cseq));
 }
 
 static inline const struct sip_hdr *quick_hdr(const struct sip_msg *m, enum sip_hdr_id id)
@@ -365,7 +383,7 @@ static inline bool quick_u32(const struct sip_msg *m, uint64_t present, enum sip
 {
 	const struct sip_hdr *h = quick_hdr(m, id);
 
-	return !(present & SIP_BIT(id))
+	return unlikely(!(present & SIP_BIT(id)))
 	       || quick_number(m->buf, h->value_off, (size_t)h->value_off + h->value_len, value);
 }
 
