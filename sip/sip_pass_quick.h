@@ -410,7 +410,7 @@ static __attribute__((noinline)) uint8_t decoded_but(uint64_t left)
  * request line, if it is known. Returns the set of those that are left, by enum sip_hdr_id, with
  * nothing of them written.
  */
-static __attribute__((noinline)) uint64_t quick_fields(struct sip_msg *m, uint64_t present,
+static inline __attribute__((always_inline)) uint64_t quick_fields(struct sip_msg *m, uint64_t present,
 						       uint64_t text)
 {
 	const size_t last = m->len - QUICK_LEAST;
