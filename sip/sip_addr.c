@@ -68,7 +68,7 @@ static uint32_t skip_display(const uint8_t *b, uint32_t i, uint32_t end)
 
 	for (uint32_t n = 1; i < end && b[i] != '<' && b[i] != ';'; n++) {
 		if (n % 16 == 0) { /* a long one */
-			i = sip_find_far(b, i, end, SIP_UNTIL_DISPLAY);
+			i = sip_find_far(b, i, end, comma ? SIP_UNTIL_ANGLE : SIP_UNTIL_DISPLAY);
 			continue;
 		}
 		if (b[i] == '"') {

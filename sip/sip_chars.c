@@ -62,6 +62,7 @@ static __attribute__((constructor)) void fill_sets(void)
 		[SIP_UNTIL_QUOTE] = "\"\\",
 		[SIP_UNTIL_ELEMENT] = ",\"<",
 		[SIP_UNTIL_DISPLAY] = ";,\"<",
+		[SIP_UNTIL_ANGLE] = ";\"<",
 	};
 
 	for (int i = 0; i < N_CLASSES; i++)

@@ -145,6 +145,7 @@ enum sip_until {
 	SIP_UNTIL_QUOTE,   /* '"' '\\' */
 	SIP_UNTIL_ELEMENT, /* ',' '"' '<' */
 	SIP_UNTIL_DISPLAY, /* ';' ',' '"' '<' */
+	SIP_UNTIL_ANGLE,   /* ';' '"' '<' */
 	SIP_UNTIL_N,
 };
 
@@ -294,7 +295,8 @@ enum sip_hdr_id sip_hdr_lookup(const uint8_t *name, uint32_t len);
 struct sip_pattern {
 	uint8_t text[16]; /* zeros where the mask has them */
 	uint8_t mask[16];
-	uint8_t lift[16]; /* takes the byte behind "Name: " to 0xff, or over it, when it is none to stop at */
+	uint8_t lift[16]; /* takes the byte behind "Name: " to 0xff, or over it, when it is none to
+			     stop at */
 	uint64_t hdr;     /* sip_hdr_fields() */
 	uint8_t id;
 	uint8_t value; /* bytes of "Name: " */

@@ -61,8 +61,8 @@ last_feeds(const struct sip_msg *m, const struct sip_lines *l, ptrdiff_t base, s
 }
 
 /*
- * Of a line that begins with no pattern: what sip_hdr_fields() says of it, or 0 when it is not "Name:
- * value" with a name of few words.
+ * Of a line that begins with no pattern: what sip_hdr_fields() says of it, or 0 when it is not
+ * "Name: value" with a name of few words.
  */
 static __attribute__((noinline)) uint64_t other_fields(const struct sip_msg *m, uint32_t i)
 {
@@ -117,7 +117,8 @@ static inline ptrdiff_t last_block(const struct sip_msg *m, const struct sip_lin
 	return by_bytes < by_lines ? by_bytes : by_lines;
 }
 
-/* Put an id into a set; returns whether it was there. Compilers do not make this one instruction. */
+/* Put an id into a set; returns whether it was there. Compilers do not make this one instruction.
+ */
 static inline bool put(uint64_t *set, uint64_t id)
 {
 	bool was;

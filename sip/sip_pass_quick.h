@@ -3,8 +3,8 @@
  * variant of the scan: sip_pass.h includes it.
  *
  * Each looks at 64 bytes at a time and at the places that come of them, compares what is nearly
- * always the same in one piece (`" <sip:`, `>;tag=`, `;branch=`), and calls nothing. What is longer or
- * otherwise is left to sip_pass.h, which says the same, only later.
+ * always the same in one piece (`" <sip:`, `>;tag=`, `;branch=`), and calls nothing. What is longer
+ * or otherwise is left to sip_pass.h, which says the same, only later.
  *
  * A value ends where white space or a line end follows, and both end words and break URIs: a walk
  * that stops at nothing else stops there.
@@ -73,7 +73,7 @@ static inline uint64_t low_bytes(uint64_t text, size_t n)
 
 /* Whether there is a text of up to eight bytes, written in small letters where `letters` has 0x20:
  * a letter's case is one bit, which no other byte of a name or a URI becomes a letter by. */
-#define IS_TEXT(p, text, letters) \
+#define IS_TEXT(p, text, letters)                                          \
 	(((sip_load64(p) | sip_load64(letters)) << (9 - sizeof(text)) * 8) \
 	 == sip_load64(text "\0\0\0\0\0\0\0") << (9 - sizeof(text)) * 8)
 
@@ -248,7 +248,8 @@ static inline struct sip_span quick_span(const struct sip_hdr *h)
 {
 	struct sip_span s;
 
-	static_assert(offsetof(struct sip_hdr, value_len) == offsetof(struct sip_hdr, value_off) + 2,
+	static_assert(offsetof(struct sip_hdr, value_len)
+			      == offsetof(struct sip_hdr, value_off) + 2,
 		      "as a span");
 	memcpy(&s, &h->value_off, sizeof(s));
 	return s;
@@ -391,10 +392,8 @@ static inline bool quick_u32(const struct sip_msg *m, uint64_t present, enum sip
 static __attribute__((noinline)) uint8_t decoded_but(uint64_t left)
 {
 	static const uint8_t decoded[] = {
-		[SIP_HDR_VIA] = SIP_DECODED_VIA,
-		[SIP_HDR_FROM] = SIP_DECODED_FROM,
-		[SIP_HDR_TO] = SIP_DECODED_TO,
-		[SIP_HDR_CALL_ID] = SIP_DECODED_CALL_ID,
+		[SIP_HDR_VIA] = SIP_DECODED_VIA,   [SIP_HDR_FROM] = SIP_DECODED_FROM,
+		[SIP_HDR_TO] = SIP_DECODED_TO,     [SIP_HDR_CALL_ID] = SIP_DECODED_CALL_ID,
 		[SIP_HDR_CSEQ] = SIP_DECODED_CSEQ,
 	};
 	uint8_t set = SIP_DECODED_ALL;
@@ -406,12 +405,12 @@ static __attribute__((noinline)) uint8_t decoded_but(uint64_t left)
 }
 
 /*
- * The fields that steering needs, of a message that has all mandatory ones; text is the method of the
- * request line, if it is known. Returns the set of those that are left, by enum sip_hdr_id, with
- * nothing of them written.
+ * The fields that steering needs, of a message that has all mandatory ones; text is the method of
+ * the request line, if it is known. Returns the set of those that are left, by enum sip_hdr_id,
+ * with nothing of them written.
  */
-static inline __attribute__((always_inline)) uint64_t quick_fields(struct sip_msg *m, uint64_t present,
-						       uint64_t text)
+static inline __attribute__((always_inline)) uint64_t quick_fields(struct sip_msg *m,
+								   uint64_t present, uint64_t text)
 {
 	const size_t last = m->len - QUICK_LEAST;
 	uint64_t left = 0;

@@ -81,7 +81,9 @@ static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
 	__m128i mask = _mm_load_si128((const __m128i *)p->mask);
 	__m128i lift = _mm_load_si128((const __m128i *)p->lift);
 
-	return _mm_testz_si128(_mm_xor_si128(_mm_adds_epu8(lift, _mm_loadu_si128((const __m128i *)line)), text), mask);
+	return _mm_testz_si128(
+		_mm_xor_si128(_mm_adds_epu8(lift, _mm_loadu_si128((const __m128i *)line)), text),
+		mask);
 }
 
 #define SIP_SCAN_NAME "sse4.2"

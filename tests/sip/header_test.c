@@ -1,6 +1,7 @@
 /* Header lines: names, folds, line ends, limits; and the headers that every message has. */
 #include "tests/sip/parse_helper.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -91,6 +92,44 @@ Test(header, every_known_name_finds_its_own_id)
 		snprintf(text, sizeof(text), WITH("%s: 5\r\n"), sip_hdr_name((enum sip_hdr_id)id));
 		cr_expect_eq(parse(text), SIP_OK, "%s", text);
 		cr_expect_eq(msg.hdr[5].id, id, "%s", sip_hdr_name((enum sip_hdr_id)id));
+	}
+}
+
+/* The name in capitals, in small letters, or alternating. */
+static void in_case(char *out, const char *name, int way)
+{
+	for (; *name; name++, way += way > 1)
+		*out++ = (char)(way % 2 ? toupper(*name) : tolower(*name));
+	*out = '\0';
+}
+
+/* One space behind the colon, as nearly always, or two. */
+static void expect_name(const char *name, int id, int spaces)
+{
+	const struct sip_hdr *h = &msg.hdr[5];
+	char text[512];
+
+	snprintf(text, sizeof(text), "%s%s:%*s1\r\nX: y\r\n\r\n",
+		 "OPTIONS sip:b@h SIP/2.0\r\n" VIA FROM TO REST, name, spaces, "");
+	parse(text);
+	cr_assert_eq(msg.n_hdrs, 7, "%s", text);
+	cr_expect_eq(h->id, id, "%s", text);
+	cr_expect_str_eq(value_text(h), "1", "%s", text);
+	cr_expect_str_eq(name_text(h), name);
+}
+
+Test(header, every_name_is_found_in_a_message_in_any_case)
+{
+	for (int id = SIP_HDR_OTHER + 1; id < SIP_HDR_N; id++) {
+		const char *usual = sip_hdr_name((enum sip_hdr_id)id);
+		char name[64];
+
+		expect_name(usual, id, 1);
+		for (int way = 0; way < 4; way++) {
+			in_case(name, usual, way);
+			expect_name(name, id, 1);
+			expect_name(name, id, 2);
+		}
 	}
 }
 
@@ -391,6 +430,23 @@ Test(header, cseq_rfc3261_20_16_and_8_1_1_5)
 			cr_expect_eq(msg.cseq, rows[i].number, "%s", rows[i].value);
 		cr_expect_eq(sip_msg_answerable(&msg), rows[i].value[0] != '\0', "%s",
 			     rows[i].value);
+	}
+}
+
+/* The message ends where a look for the method might go on. */
+Test(header, cseq_at_the_end_of_an_answer)
+{
+	static const char *const values[] = { "",      "1",  "12",  "123", "1234",
+					      "12345", "1 ", "1 O", "x" };
+
+	for (size_t i = 0; i < n_rows(values); i++) {
+		char text[512];
+
+		snprintf(text, sizeof(text),
+			 "SIP/2.0 200 OK\r\n" VIA FROM TO "Call-ID: c1\r\nCSeq: %s\r\n\r\n",
+			 values[i]);
+		cr_expect_eq(parse(text), strcmp(values[i], "1 O") == 0 ? SIP_OK : SIP_ERR_CSEQ,
+			     "%s", values[i]);
 	}
 }
 
