@@ -370,6 +370,7 @@ static void no_patterns(void)
 {
 	for (size_t i = 0; i < sizeof(sip_patterns) / sizeof(sip_patterns[0]); i++) {
 		memset(sip_patterns[i].mask, 0xff, 3);
+		sip_patterns[i].value = sizeof(sip_patterns[i].text); /* nothing behind it */
 		sip_patterns[i].text[0] = i == 0;
 	}
 }

@@ -151,25 +151,28 @@ static void expect_same_view(const struct sip_scan *scan, const char *name, cons
 			  scan->name, name, id);
 }
 
-static void parse_cut(const char *name, const uint8_t *bytes, size_t len)
+static void parse_whole(const char *name, const uint8_t *bytes, size_t len)
 {
 	const struct sip_scan *used = sip_scan_used(), *scan;
+	const uint8_t *p = guard_copy(&guard, bytes, len);
 	static struct sip_msg a, b;
+	enum sip_result r;
 
-	for (size_t cut = 1; cut <= len; cut++) {
-		const uint8_t *p = guard_copy(&guard, bytes, cut);
-		enum sip_result r;
-
-		sip_scan_use(twin);
-		r = sip_msg_parse(&a, p, cut);
-		for (unsigned int v = 0; (scan = next_variant(&v));) {
-			sip_scan_use(scan);
-			cr_assert_eq(sip_msg_parse(&b, p, cut), r, "%s %s: cut at %zu", scan->name,
-				     name, cut);
-			expect_same_view(scan, name, &a, &b);
-		}
+	sip_scan_use(twin);
+	r = sip_msg_parse(&a, p, len);
+	for (unsigned int v = 0; (scan = next_variant(&v));) {
+		sip_scan_use(scan);
+		cr_assert_eq(sip_msg_parse(&b, p, len), r, "%s %s: %zu bytes", scan->name, name,
+			     len);
+		expect_same_view(scan, name, &a, &b);
 	}
 	sip_scan_use(used);
+}
+
+static void parse_cut(const char *name, const uint8_t *bytes, size_t len)
+{
+	for (size_t cut = 1; cut <= len; cut++)
+		parse_whole(name, bytes, cut);
 }
 
 Test(scan, every_cut_flush_against_a_guard_page)
@@ -185,6 +188,34 @@ Test(scan, every_alignment)
 Test(scan, views_are_alike_at_every_cut)
 {
 	each_message(parse_cut);
+}
+
+/* A line that begins with any byte, and goes on with zeros, as a header, or as a known name. */
+#define ROW(text)                      \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
+
+Test(scan, views_are_alike_with_odd_names)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+	} behind[] = { ROW("\0\0\0\0: y"), ROW(": y"), ROW(":  y"), ROW("o: y"), ROW("ia: y") },
+	  head = ROW("OPTIONS sip:b@h SIP/2.0\r\n" VIA FROM TO REST),
+	  tail = ROW("\r\nSubject: z\r\n\r\n");
+
+	for (int c = 0; c < 256; c++) {
+		for (size_t i = 0; i < n_rows(behind); i++) {
+			uint8_t text[512], *p = text;
+
+			p = mempcpy(p, head.text, head.len);
+			*p++ = (uint8_t)c;
+			p = mempcpy(p, behind[i].text, behind[i].len);
+			p = mempcpy(p, tail.text, tail.len);
+			parse_whole("odd", text, (size_t)(p - text));
+		}
+	}
 }
 
 /* All bytes, by each variant and the twin: what a word is made of. */
