@@ -24,12 +24,16 @@ static bool overlaps(const struct sip_edit *e, uint32_t off, uint32_t del)
 	return e->off < off + del;
 }
 
-/* Whether an edit goes behind all others, as most do. */
+/* Whether an edit goes behind all others, as most do. Of those at one place the first may delete
+ * what the last stands in. */
 static bool is_last(const struct sip_edits *es, uint32_t off)
 {
-	const struct sip_edit *last = es->n ? &es->e[es->n - 1u] : NULL;
+	uint32_t last = es->n ? es->e[es->n - 1u].off : 0;
 
-	return !last || (off > last->off && off >= edit_end(last));
+	for (unsigned int i = es->n; i > 0 && es->e[i - 1u].off == last; i--)
+		if (off <= last || off < edit_end(&es->e[i - 1u]))
+			return false;
+	return true;
 }
 
 int sip_edits_add(struct sip_edits *es, uint16_t off, uint16_t del, const void *ins,

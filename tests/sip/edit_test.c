@@ -111,6 +111,18 @@ Test(edit, overlaps_are_refused_and_change_nothing)
 	}
 }
 
+/* What was inserted where a deletion starts does not hide the deletion. */
+Test(edit, overlaps_behind_an_insertion_at_the_same_place)
+{
+	cr_assert_eq(sip_edits_add(&es, 10, 5, "", 0), 0);
+	cr_assert_eq(sip_edits_add(&es, 10, 0, "a", 1), 0);
+	cr_assert_eq(sip_edits_add(&es, 10, 0, "b", 1), 0);
+	cr_expect_eq(sip_edits_add(&es, 12, 0, "c", 1), -EINVAL);
+	cr_expect_eq(sip_edits_add(&es, 14, 3, "", 0), -EINVAL);
+	cr_expect_eq(es.n, 3);
+	cr_expect_eq(sip_edits_add(&es, 15, 3, "d", 1), 0);
+}
+
 Test(edit, the_list_is_bounded)
 {
 	for (unsigned int i = 0; i < SIP_EDIT_MAX; i++)
