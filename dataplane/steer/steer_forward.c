@@ -58,11 +58,6 @@ static char *put_hostport(const struct steer_ctx *c, char *p, const struct dp_li
 #define VIA_HEAD   "Via: SIP/2.0/UDP "
 #define VIA_BRANCH ";rport;branch="
 
-static size_t via_size(const struct dp_listener *from)
-{
-	return sizeof(VIA_HEAD) + from->hostport.len + sizeof(VIA_BRANCH) + STEER_BRANCH_LEN + 2;
-}
-
 static char *put_via(const struct steer_ctx *c, char *p, const struct steer_hop *hop)
 {
 	struct steer_branch b = {
@@ -101,12 +96,6 @@ static bool forms_dialog(const struct sip_msg *m)
 #define RR_COOKIE ";lr;ss="
 #define PATH_HEAD "Path: <sip:"
 #define PATH_TAIL ";lr>\r\n"
-
-static size_t rr_size(const struct dp_listener *l)
-{
-	return sizeof(RR_HEAD) + STEER_FLOW_LEN + 1 + l->hostport.len + sizeof(RR_COOKIE)
-	       + STEER_COOKIE_LEN + 3;
-}
 
 static char *put_flow(const struct steer_ctx *c, char *p, struct steer_flow *f)
 {
@@ -200,11 +189,6 @@ static char *put_record_route(const struct steer_ctx *c, char *p, const struct s
 	return p;
 }
 
-static size_t path_size(const struct dp_listener *l)
-{
-	return sizeof(PATH_HEAD) + STEER_FLOW_LEN + 1 + l->hostport.len + sizeof(PATH_TAIL);
-}
-
 static char *put_path(const struct steer_ctx *c, char *p, const struct steer_hop *hop)
 {
 	struct steer_flow f = source_flow(c);
@@ -215,27 +199,29 @@ static char *put_path(const struct steer_ctx *c, char *p, const struct steer_hop
 	return steer_put(p, TEXT(PATH_TAIL));
 }
 
-/* Our header fields, on top of all others: what a list of values begins with stands above it. */
-static int push_top(struct steer_ctx *c, const struct steer_hop *hop)
+/* What our header fields take at most: a Via, two Record-Routes or a Path. */
+static size_t top_room(const struct steer_ctx *c, const struct steer_hop *hop)
 {
-	bool rr = forms_dialog(c->m) && hop->pair;
-	bool path = c->m->method == SIP_METHOD_REGISTER && c->service->path && !c->source;
-	size_t size = via_size(hop->from);
-	char *top, *p;
+	enum {
+		VIA = sizeof(VIA_HEAD) + sizeof(VIA_BRANCH) + STEER_BRANCH_LEN + 2,
+		RR = sizeof(RR_HEAD) + STEER_FLOW_LEN + 1 + sizeof(RR_COOKIE) + STEER_COOKIE_LEN
+		     + 3,
+		PATH = sizeof(PATH_HEAD) + STEER_FLOW_LEN + 1 + sizeof(PATH_TAIL),
+	};
 
-	if (rr)
-		size += rr_size(hop->from) + rr_size(c->in->listener);
-	if (path)
-		size += path_size(hop->from);
-	top = steer_text(c->v, size);
-	if (!top)
-		return -ENOSPC;
-	p = put_via(c, top, hop);
-	if (rr)
+	_Static_assert((int)PATH < 2 * (int)RR, "one or the other");
+	return VIA + 2 * RR + 2 * hop->from->hostport.len + c->in->listener->hostport.len;
+}
+
+/* Our header fields, on top of all others: what a list of values begins with stands above it. */
+static char *put_top(const struct steer_ctx *c, char *p, const struct steer_hop *hop)
+{
+	p = put_via(c, p, hop);
+	if (forms_dialog(c->m) && hop->pair)
 		p = put_record_route(c, p, hop);
-	if (path)
+	if (c->m->method == SIP_METHOD_REGISTER && c->service->path && !c->source)
 		p = put_path(c, p, hop);
-	return steer_edit(&c->v->edits, c->m->hdrs_off, 0, top, (uint16_t)(p - top));
+	return p;
 }
 
 /* ---- The rest ---- */
@@ -275,66 +261,108 @@ static inline char *put_u16(char *p, uint32_t v)
 	return p + (v < 1000 ? 3 : 4);
 }
 
-static struct sip_span end_of(const struct sip_via *via)
+/* Room for what is no header field: received and rport, Max-Forwards. */
+#define RECEIVED_ROOM 80u
+#define HOPS_ROOM     32u
+
+/* The source address, as it will stand in the Via, at `text`. Returns its end. */
+static char *put_received(struct steer_ctx *c, char *text)
 {
-	return (struct sip_span){ (uint16_t)(via->value.off + via->value.len), 0 };
+	char *ip = steer_put(text, TEXT(RECEIVED));
+
+	c->src = ip;
+	c->src_len = (uint8_t)dp_ip_format(&c->in->src.ip, ip);
+	return ip + c->src_len;
 }
 
-static int set_both(struct steer_ctx *c)
+static struct sip_edit edit_at(uint32_t off, uint32_t del, const char *text, const char *end)
 {
-	char *text = steer_text(c->v, 80);
-
-	return text ? sip_edit_via_received(&c->v->edits, c->m, text, c->src, c->src_len,
-					    c->in->src.port)
-		    : -ENOSPC;
-}
-
-/* The text with the source address, for the Via; c->src is that address in it. NULL: no room. */
-static char *write_received(struct steer_ctx *c)
-{
-	char *text = steer_text(c->v, 80);
-
-	if (!text)
-		return NULL;
-	c->src = steer_put(text, TEXT(RECEIVED));
-	c->src_len = (uint8_t)dp_ip_format(&c->in->src.ip, text + sizeof(RECEIVED) - 1);
-	return text;
+	return (struct sip_edit){ .off = (uint16_t)off,
+				  .del = (uint16_t)del,
+				  .ins_len = (uint16_t)(end - text),
+				  .ins = (const uint8_t *)text };
 }
 
 /* RFC 3581 4. A member that has not asked for rport gets none: it may listen elsewhere than it
- * sends from (RFC 3261 18.2.1). What has both already is rare, and left to the editor. */
-static int set_received(struct steer_ctx *c, char *text)
+ * sends from (RFC 3261 18.2.1). */
+static struct sip_edit edit_via(struct steer_ctx *c, char *text, char *end)
 {
 	const struct sip_via *via = &c->m->via;
-	char *p = text + sizeof(RECEIVED) - 1 + c->src_len;
-	struct sip_span at = via->rport_param;
+	struct sip_span at = { (uint16_t)(via->value.off + via->value.len), 0 };
 
-	if (c->source && !via->has_rport) {
-		at = via->has_received ? via->received_param : end_of(via);
-		return sip_edit_replace(&c->v->edits, at, text, (uint16_t)(p - text));
+	if (via->has_rport || !c->source) {
+		end = put_u16(steer_put(end, TEXT(RPORT)), c->in->src.port);
+		if (via->has_rport)
+			at = via->rport_param;
+	} else if (via->has_received) {
+		at = via->received_param;
 	}
-	if (via->has_received)
-		return set_both(c);
-	if (!via->has_rport)
-		at = end_of(via);
-	p = steer_put(p, TEXT(RPORT));
-	p = put_u16(p, c->in->src.port);
-	return steer_edit(&c->v->edits, at.off, at.len, text, (uint16_t)(p - text));
+	return edit_at(at.off, at.len, text, end);
 }
 
-/* RFC 3261 16.6 item 3. */
-static int set_max_forwards(struct steer_ctx *c)
+/* All at once when they are in the order in which they are in most messages. */
+static int add_three(struct sip_edits *es, struct sip_edit a, struct sip_edit b, struct sip_edit d)
+{
+	int e;
+
+	if (es->n == 0 && a.off < b.off && (uint32_t)b.off + b.del <= d.off) {
+		es->e[0] = a;
+		es->e[1] = b;
+		es->e[2] = d;
+		es->n = 3;
+		es->delta = a.ins_len - a.del + b.ins_len - b.del + d.ins_len - d.del;
+		return 0;
+	}
+	e = sip_edits_add(es, a.off, a.del, a.ins, a.ins_len);
+	if (e == 0)
+		e = sip_edits_add(es, b.off, b.del, b.ins, b.ins_len);
+	return e ? e : sip_edits_add(es, d.off, d.del, d.ins, d.ins_len);
+}
+
+/* A Via that has both parameters already, or no Max-Forwards, or a large one, are rare, and left to
+ * the editor. */
+static __attribute__((noinline)) int edit_rare(struct steer_ctx *c, struct sip_edit top,
+					       struct sip_edit via, bool both)
 {
 	const struct sip_hdr *h = sip_msg_hdr(c->m, SIP_HDR_MAX_FORWARDS);
-	uint32_t value = h ? c->m->max_forwards - 1 : 70;
-	char *text = steer_text(c->v, 32);
+	char *text = steer_text(c->v, RECEIVED_ROOM + HOPS_ROOM);
+	struct sip_edits *es = &c->v->edits;
+	int e;
 
 	if (!text)
 		return -ENOSPC;
-	if (!h || value > UINT16_MAX)
-		return sip_edit_max_forwards(&c->v->edits, c->m, text, value);
-	return steer_edit(&c->v->edits, h->value_off, h->value_len, text,
-			  (uint16_t)(put_u16(text, (uint16_t)value) - text));
+	e = sip_edits_add(es, top.off, top.del, top.ins, top.ins_len);
+	if (e == 0)
+		e = both ? sip_edit_via_received(es, c->m, text, c->src, c->src_len,
+						 c->in->src.port)
+			 : sip_edits_add(es, via.off, via.del, via.ins, via.ins_len);
+	return e ? e
+		 : sip_edit_max_forwards(es, c->m, text + RECEIVED_ROOM,
+					 h ? c->m->max_forwards - 1 : 70);
+}
+
+/* What every request gets: our header fields, received and rport, RFC 3261 16.6 item 3. */
+static int edit_front(struct steer_ctx *c, const struct steer_hop *hop)
+{
+	const struct sip_msg *m = c->m;
+	const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_MAX_FORWARDS);
+	char *text = steer_text(c->v, RECEIVED_ROOM + HOPS_ROOM + top_room(c, hop));
+	char *hops = text + RECEIVED_ROOM, *top = hops + HOPS_ROOM, *end;
+	bool both = m->via.has_received && (m->via.has_rport || !c->source);
+	struct sip_edit front, via;
+
+	if (!text)
+		return -ENOSPC;
+	end = put_received(c, text);
+	via = edit_via(c, text, end);
+	end = put_top(c, top, hop);
+	c->v->text_len = (uint16_t)(end - c->v->text);
+	front = edit_at(m->hdrs_off, 0, top, end);
+	if (both || !h || m->max_forwards - 1 > UINT16_MAX)
+		return edit_rare(c, front, via, both);
+	return add_three(
+		&c->v->edits, front, via,
+		edit_at(h->value_off, h->value_len, hops, put_u16(hops, m->max_forwards - 1)));
 }
 
 /* Member number for the verdict: that the request goes to, else that it comes from. */
@@ -355,17 +383,13 @@ static void count(struct steer_ctx *c, const struct steer_hop *hop)
 
 void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop)
 {
-	char *received = write_received(c);
-	int e = received ? steer_trim_edit(c) : -ENOSPC;
+	int e;
 
 	if (!c->source && !c->way)
 		steer_transaction_record(c, hop);
+	e = steer_trim_edit(c);
 	if (e == 0)
-		e = push_top(c, hop);
-	if (e == 0)
-		e = set_received(c, received);
-	if (e == 0)
-		e = set_max_forwards(c);
+		e = edit_front(c, hop);
 	if (e == 0)
 		e = steer_routes_edit(c);
 	if (e < 0) {

@@ -259,6 +259,17 @@ bool steer_guard(struct steer_ctx *c);
 
 /* steer_own.c: what is ours */
 
+/** Whether a host can be an IP literal at all: most are names. IPv4 ends in a digit, IPv6 in a
+ * bracket, or, without brackets, in a hexadecimal digit. */
+static inline bool steer_may_be_literal(const uint8_t *buf, struct sip_span host)
+{
+	uint8_t last = host.len ? buf[host.off + host.len - 1] : 0;
+
+	if (last <= '9' || last == ']')
+		return true;
+	return (last | 0x20) <= 'f' && memchr(buf + host.off, ':', host.len);
+}
+
 /** sip_host_ip(), quicker for IPv4. */
 int steer_host_ip(const uint8_t *buf, struct sip_span host, struct sip_ip *ip);
 /** The listener that a URI's or Via's host and port name, or NULL. port 0: the default one. */

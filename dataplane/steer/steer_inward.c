@@ -32,6 +32,9 @@ static void find_next(const struct steer_ctx *c, struct next *n)
 		n->uri = &c->routes.next;
 		n->is_route = true;
 	}
+	/* The usual one, a name, is told in a few steps. */
+	if (n->uri->params.len == 0 && !steer_may_be_literal(c->m->buf, n->uri->host))
+		return;
 	n->error = steer_uri_endpoint(c, n->uri, !n->is_route && c->strip_maddr, &n->at);
 	if (n->error == 0)
 		n->member = dp_cfg_member_at(c->cfg, &n->at, &number);

@@ -163,32 +163,45 @@ static inline void digest_block(struct digest *d, uint64_t a, uint64_t b)
 	d->at += 2;
 }
 
-/* Blocks of 16 bytes; the last one overlaps the one before, or is of few bytes: the length, which
- * is digested too, tells these forms apart. */
-static inline void digest_part(struct digest *d, const uint8_t *p, size_t len)
+/* 16 bytes or less. */
+static inline void digest_rest(struct digest *d, const uint8_t *p, size_t len)
 {
-	for (; len > 16; p += 16, len -= 16) {
-		digest_block(d, load64(p), load64(p + 8));
-		/* The key's words are spent: what there is becomes one of the words to come. */
-		if (d->at == d->key + DP_DIGEST_WORDS - 2) {
-			uint64_t so_far = fold(d);
-
-			d->at = d->key;
-			d->sum = 0;
-			digest_block(d, so_far, 0);
-		}
-	}
 	if (len >= 8)
 		digest_block(d, load64(p), load64(p + len - 8));
 	else if (len > 0)
 		digest_block(d, few_bytes(p, len), 0);
-	if (d->at >= d->key + DP_DIGEST_WORDS - 2) {
-		uint64_t so_far = fold(d);
+}
 
-		d->at = d->key;
-		d->sum = 0;
-		digest_block(d, so_far, 1);
+/* The key's words are spent: what there is becomes one of the words to come. */
+static void digest_wrap(struct digest *d, uint64_t where)
+{
+	uint64_t so_far = fold(d);
+
+	d->at = d->key;
+	d->sum = 0;
+	digest_block(d, so_far, where);
+}
+
+/* Blocks of 16 bytes; the last one overlaps the one before, or its halves each other, or is of few
+ * bytes: the length, which is digested too, tells these forms apart. */
+static void digest_part(struct digest *d, const uint8_t *p, size_t len)
+{
+	const uint64_t *end = d->key + DP_DIGEST_WORDS - 2;
+
+	if (len <= 16) {
+		digest_rest(d, p, len);
+	} else {
+		const uint8_t *last = p + len - 16;
+
+		for (; p < last; p += 16) {
+			digest_block(d, load64(p), load64(p + 8));
+			if (d->at == end)
+				digest_wrap(d, 0);
+		}
+		digest_block(d, load64(last), load64(last + 8));
 	}
+	if (d->at >= end)
+		digest_wrap(d, 1);
 }
 
 uint64_t steer_digest(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
@@ -211,13 +224,16 @@ static inline void short_part(struct digest *d, const struct steer_part *part)
 	const uint8_t *p = part->p;
 	size_t len = part->len;
 
+	if (len > 16) {
+		const uint8_t *last = p + len - 16;
+
 #pragma GCC unroll 1
-	for (; len > 16; p += 16, len -= 16)
-		digest_block(d, load64(p), load64(p + 8));
-	if (len >= 8)
-		digest_block(d, load64(p), load64(p + len - 8));
-	else if (len > 0)
-		digest_block(d, few_bytes(p, len), 0);
+		for (; p < last; p += 16)
+			digest_block(d, load64(p), load64(p + 8));
+		digest_block(d, load64(last), load64(last + 8));
+	} else {
+		digest_rest(d, p, len);
+	}
 }
 
 /* Blocks of 16 bytes for which the key's words are enough: without the first two words, and without

@@ -56,8 +56,8 @@ const struct dp_member *steer_twin_if_down(const struct steer_ctx *c, const stru
 	return active ? active : m;
 }
 
-bool steer_hop_to_member(struct steer_ctx *c, struct steer_hop *hop, const struct dp_pair *pair,
-			 const struct dp_member *m)
+static inline bool hop_to_member(struct steer_ctx *c, struct steer_hop *hop,
+				 const struct dp_pair *pair, const struct dp_member *m)
 {
 	hop->to = m->at;
 	hop->to_member = true;
@@ -72,6 +72,12 @@ bool steer_hop_to_member(struct steer_ctx *c, struct steer_hop *hop, const struc
 	steer_answer(c, 500, "No Local Address Of The Server's Family", NULL,
 		     DP_REASON_REQ_UNROUTABLE, "no listener of the member's address family");
 	return false;
+}
+
+bool steer_hop_to_member(struct steer_ctx *c, struct steer_hop *hop, const struct dp_pair *pair,
+			 const struct dp_member *m)
+{
+	return hop_to_member(c, hop, pair, m);
 }
 
 const struct dp_member *steer_next_member(const struct dp_pair *pair, uint64_t word, uint8_t method,
@@ -206,7 +212,7 @@ bool steer_choose_member(struct steer_ctx *c, struct steer_hop *hop, const struc
 
 	hop->pair = pair;
 	if (m) {
-		if (!steer_hop_to_member(c, hop, pair, m))
+		if (!hop_to_member(c, hop, pair, m))
 			return false;
 		keep_listener(c, hop);
 		return true;
@@ -228,5 +234,5 @@ bool steer_choose_member(struct steer_ctx *c, struct steer_hop *hop, const struc
 		return false;
 	}
 	hop->member = m;
-	return steer_hop_to_member(c, hop, pair, m);
+	return hop_to_member(c, hop, pair, m);
 }

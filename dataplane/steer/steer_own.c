@@ -12,17 +12,6 @@ static bool same_endpoint(const struct dp_endpoint *a, const struct dp_endpoint 
 	return a->port == b->port && a->transport == b->transport && dp_ip_equal(&a->ip, &b->ip);
 }
 
-/* Whether a host can be an IP literal at all: most are names. IPv4 ends in a digit, IPv6 in a
- * bracket, or, without brackets, in a hexadecimal digit. */
-static bool may_be_literal(const uint8_t *buf, struct sip_span host)
-{
-	uint8_t last = host.len ? buf[host.off + host.len - 1] : 0;
-
-	if (last <= '9' || last == ']')
-		return true;
-	return (last | 0x20) <= 'f' && memchr(buf + host.off, ':', host.len);
-}
-
 /* A digit at p, or more than 9: the end, or none. */
 static inline unsigned int digit_at(const uint8_t *p, const uint8_t *end)
 {
@@ -85,7 +74,7 @@ const struct dp_listener *steer_own_listener(const struct steer_ctx *c, struct s
 {
 	struct dp_endpoint e = { .port = port ? port : STEER_SIP_PORT, .transport = DP_UDP };
 
-	if (!may_be_literal(c->m->buf, host))
+	if (!steer_may_be_literal(c->m->buf, host))
 		return NULL;
 	if (is_text_of(c, c->in->listener, host, e.port))
 		return c->in->listener;
@@ -175,7 +164,7 @@ int steer_uri_endpoint(const struct steer_ctx *c, const struct sip_uri *u, bool 
 		return -EPROTONOSUPPORT;
 	if (!ignore_maddr && u->params.len && sip_param_find(c->m->buf, u->params, "maddr", &maddr))
 		host = maddr;
-	if (!may_be_literal(c->m->buf, host))
+	if (!steer_may_be_literal(c->m->buf, host))
 		return -EINVAL;
 	*to = (struct dp_endpoint){
 		.port = u->port ? u->port : STEER_SIP_PORT,

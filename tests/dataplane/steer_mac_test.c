@@ -196,11 +196,13 @@ static uint64_t naive_digest(const struct dp_secret *k, uint32_t extra, struct s
 		const uint8_t *p = parts[i].p;
 		size_t len = parts[i].len;
 
-		for (; len > 16; len -= 16, p += 16) {
+		for (; parts[i].len > 16 && len > 16; len -= 16, p += 16) {
 			naive_block(&h, little(p, 8), little(p + 8, 8));
 			naive_wrap(&h, 0);
 		}
-		if (len >= 8)
+		if (parts[i].len > 16)
+			naive_block(&h, little(p + len - 16, 8), little(p + len - 8, 8));
+		else if (len >= 8)
 			naive_block(&h, little(p, 8), little(p + len - 8, 8));
 		else if (len)
 			naive_block(&h, little(p, len), 0);
