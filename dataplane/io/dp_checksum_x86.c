@@ -50,7 +50,9 @@ static AVX2 dp_sum_t sum(const void *p, size_t len)
 	if (len & 1)
 		last = b[--len]; /* the low byte of its word */
 	blocks = (len + BLOCK - 1) / BLOCK;
-	for (end = b + len - BLOCK; b < end; b += BLOCK)
+	end = b + len - BLOCK;
+#pragma GCC unroll 2
+	for (; b < end; b += BLOCK)
 		lanes = _mm256_add_epi32(lanes, pairs(load(b)));
 	/* The last 32 bytes, of which some may have been counted. */
 	lanes = _mm256_add_epi32(

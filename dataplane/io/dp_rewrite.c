@@ -120,12 +120,15 @@ static void edit_in_place(const struct sip_edits *es, uint8_t *pay, uint32_t len
 	uint32_t from, to = len;
 
 #pragma GCC unroll 1
-	for (e = last; e > es->e; to = e->off) {
+	for (e = last; e > es->e;) {
 		e--;
+		if (growth(e) == 0)
+			continue; /* what is before it moves along */
 		from = end_of(e);
 		if (shift > 0)
 			put(pay + from + shift, pay + from, to - from);
 		shift -= growth(e);
+		to = e->off;
 	}
 	if (shift > 0)
 		put(pay + shift, pay, to);
@@ -156,14 +159,14 @@ edit_by_copy(const struct sip_edits *es, uint8_t *pay, uint32_t len, int64_t bac
 }
 
 /*
- * The new sum. Bytes before the first edit and after the last one did not change; but when the
- * payload grew by an odd number of bytes, those after it changed lanes.
+ * The new sum. Bytes after the last edit did not change; but when the payload grew by an odd number
+ * of bytes, they changed lanes.
  */
-static dp_sum_t edited_sum(dp_sum_t total, dp_sum_t head, dp_sum_t old, dp_sum_t new, bool odd)
+static dp_sum_t edited_sum(dp_sum_t total, dp_sum_t old, dp_sum_t new, bool odd)
 {
-	dp_sum_t rest = total + dp_sum_negate(head + old);
+	dp_sum_t rest = total + dp_sum_negate(old);
 
-	return head + new + (odd ? dp_sum_swap(rest) : rest);
+	return new + (odd ? dp_sum_swap(rest) : rest);
 }
 
 int dp_rewrite_payload(struct dp_frame *f, const struct dp_packet *p, const struct sip_edits *es,
@@ -176,13 +179,15 @@ int dp_rewrite_payload(struct dp_frame *f, const struct dp_packet *p, const stru
 	int64_t back = es->delta < at - DP_HEADERS_MAX ? es->delta : at - DP_HEADERS_MAX;
 	bool summed = frame[p->l4_off + 6] != 0 || frame[p->l4_off + 7] != 0;
 	bool odd = es->delta & 1;
-	dp_sum_t total, head, old, new;
+	/* What is summed before and after: from the first edit on, as what is before does not
+	 * change. But that would change lanes, too, if it were among the rest. */
+	uint32_t start = odd ? 0 : first;
+	dp_sum_t total, old, new;
 
 	if (at + p->payload_len + es->delta - back > f->size)
 		return -ENOSPC;
 	total = summed ? payload_sum(frame, p) : 0;
-	head = summed && odd ? dp_sum(pay, first) : 0;
-	old = summed ? sum_at(pay + first, end - first, first) : 0;
+	old = summed ? sum_at(pay + start, end - start, start) : 0;
 	if (inserts_own(es, pay, p->payload_len))
 		edit_by_copy(es, pay, p->payload_len, back, scratch);
 	else
@@ -190,10 +195,10 @@ int dp_rewrite_payload(struct dp_frame *f, const struct dp_packet *p, const stru
 	f->off = out->off = (uint32_t)(at - back);
 	f->len = out->len = (uint32_t)((int64_t)p->payload_len + es->delta);
 	out->summed = summed;
-	new = summed ? sum_at(pay - back + first, (uint32_t)((int64_t)(end - first) + es->delta),
-			      first)
+	new = summed ? sum_at(pay - back + start, (uint32_t)((int64_t)(end - start) + es->delta),
+			      start)
 		     : 0;
-	out->sum = summed ? edited_sum(total, head, old, new, odd) : 0;
+	out->sum = summed ? edited_sum(total, old, new, odd) : 0;
 	return 0;
 }
 

@@ -11,6 +11,7 @@
  */
 #include "dataplane/steer/steer_flight.h"
 #include "dataplane/steer/steer_owner.h"
+#include "dataplane/steer/steer_plain.h"
 
 #include <errno.h>
 #include <string.h>
@@ -67,10 +68,17 @@ static bool has_next_via(const struct steer_ctx *c)
 
 static bool read_next_via(struct steer_ctx *c, struct steer_resp *r)
 {
+	const struct sip_msg *m = c->m;
+	const struct sip_hdr *h = &m->hdr[m->first[SIP_HDR_VIA]];
 	struct sip_via_iter it;
 	int n;
 
-	steer_lower_vias(&it, c->m);
+	/* As in most: alone on the line below ours. */
+	if (m->via.value.off + m->via.value.len == h->value_off + h->value_len
+	    && h + 1 < m->hdr + m->n_hdrs && h[1].id == SIP_HDR_VIA
+	    && steer_plain_via(m, h + 1, &r->next))
+		return true;
+	steer_lower_vias(&it, m);
 	n = sip_via_iter_next(&it, &r->next);
 	if (n > 0)
 		return true;
