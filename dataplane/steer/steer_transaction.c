@@ -37,7 +37,8 @@ bool steer_is_only_via(const struct sip_msg *m)
 
 	if (m->via.value.off + m->via.value.len != h->value_off + h->value_len)
 		return false; /* perhaps */
-	for (h++; end - h >= 2; h += 2) {
+#pragma GCC unroll 1
+	for (h++; h < end - 1; h += 2) {
 		memcpy(&two, h, sizeof(two));
 		found |= (bytes16)(two == via);
 	}
