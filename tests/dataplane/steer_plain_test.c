@@ -1,6 +1,6 @@
 /*
- * The quick reader of plain URIs against the whole one, and what it is built on by instructions
- * against plain C. RFC 3261 19.1.
+ * The quick readers of plain URIs, Vias and IP literals against the whole ones, and what they are
+ * built on by instructions against plain C. RFC 3261 19.1, 20.42, 25.1.
  */
 #include "dataplane/steer/steer_plain.h"
 
@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dataplane/steer/steer_internal.h"
 #include "tests/leaks.h"
 #include "tests/sip/guard.h"
 
@@ -123,6 +124,61 @@ Test(steer_plain, nothing_behind_the_message_is_read)
 			     behind);
 	}
 	guard_fini(&g);
+}
+
+/* ---- IP literals ---- */
+
+static void same_ip(const char *text, size_t len)
+{
+	static uint8_t buf[64];
+	struct sip_span s = { 3, (uint16_t)len };
+	struct sip_ip a, b;
+	int ra, rb;
+
+	memset(buf, '.', sizeof(buf));
+	memcpy(buf + s.off, text, len);
+	memset(&a, 0, sizeof(a));
+	memset(&b, 0, sizeof(b));
+	ra = steer_host_ip(buf, s, &a);
+	rb = sip_host_ip(buf, s, &b);
+	if (ra != rb || memcmp(&a, &b, sizeof(a)) != 0)
+		cr_expect_fail("%.*s: %d, %d", (int)len, text, ra, rb);
+}
+
+Test(steer_plain, ip_literals_are_read_as_by_the_whole_reader)
+{
+	static const char *const texts[] = {
+		"0.0.0.0",
+		"255.255.255.255",
+		"256.1.1.1",
+		"1.2.3.400",
+		"1.2.3",
+		"1.2.3.4.5",
+		"1..2.3",
+		"001.002.003.004",
+		"0001.2.3.4",
+		"1.2.3.4.",
+		"",
+		"1",
+		"1.2.3.x",
+		"[::1]",
+		"2001:db8::1",
+		"::ffff:1.2.3.4",
+		"host.example.com",
+	};
+	static const char text[] = "198.51.100.25";
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		same_ip(texts[i], strlen(texts[i]));
+	for (size_t at = 0; at < sizeof(text) - 1; at++)
+		for (unsigned int byte = 0; byte < 256; byte++) {
+			char changed[sizeof(text)];
+
+			memcpy(changed, text, sizeof(text));
+			changed[at] = (char)byte;
+			for (size_t len = at; len < sizeof(text); len++)
+				same_ip(changed, len);
+		}
 }
 
 /* ---- Via ---- */
