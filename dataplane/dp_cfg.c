@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+const struct dp_member dp_member_none;
+
 const struct dp_listener *dp_cfg_listener(const struct dp_cfg *c, unsigned int number)
 {
 	const struct dp_listener *l = dp_cfg_at(c, c->listeners);
@@ -68,15 +70,22 @@ uint16_t dp_cfg_pair_number(const struct dp_cfg *c, const struct dp_pair *p)
 	return (uint16_t)(p - (const struct dp_pair *)dp_cfg_at(c, c->pairs));
 }
 
+const struct dp_pair_info *dp_cfg_pair_info(const struct dp_cfg *c, unsigned int number)
+{
+	return (const struct dp_pair_info *)dp_cfg_at(c, c->pair_info) + number;
+}
+
 const struct dp_pair *dp_cfg_pair_by_key(const struct dp_cfg *c, uint32_t key)
 {
-	const uint16_t *bucket = dp_cfg_at(c, c->pair_hash);
+	const uint32_t *bucket = dp_cfg_at(c, c->pair_hash);
 	const struct dp_pair *p = dp_cfg_at(c, c->pairs);
 	uint32_t mask = c->pair_hash_size - 1;
 
-	for (uint32_t i = key & mask; bucket[i] != DP_NONE16; i = (i + 1) & mask) {
-		if (p[bucket[i]].key == key)
-			return p + bucket[i];
+	for (uint32_t i = key & mask; bucket[i]; i = (i + 1) & mask) {
+		const struct dp_pair *at = p + dp_bucket_value(bucket[i]);
+
+		if (dp_bucket_may_be(bucket[i], key) && at->key == key)
+			return at;
 	}
 	return NULL;
 }
@@ -84,7 +93,7 @@ const struct dp_pair *dp_cfg_pair_by_key(const struct dp_cfg *c, uint32_t key)
 const struct dp_member *dp_pair_member_by_key(const struct dp_pair *p, uint32_t key)
 {
 	for (unsigned int i = 0; i < p->n_members; i++) {
-		const struct dp_member *m = &p->members[p->order[i]];
+		const struct dp_member *m = dp_pair_member(p, p->order[i]);
 
 		if (m->key == key)
 			return m;
@@ -97,14 +106,17 @@ const struct dp_member *dp_cfg_member_at(const struct dp_cfg *c, const struct dp
 {
 	const uint32_t *bucket = dp_cfg_at(c, c->member_hash);
 	const struct dp_pair *p = dp_cfg_at(c, c->pairs);
-	uint32_t mask = c->member_hash_size - 1;
+	uint32_t mask = c->member_hash_size - 1, hash = dp_endpoint_hash(e);
 
-	for (uint32_t i = dp_endpoint_hash(e) & mask; bucket[i] != UINT32_MAX; i = (i + 1) & mask) {
-		uint32_t number = bucket[i] / DP_PAIR_MEMBERS;
-		const struct dp_member *m = &p[number].members[bucket[i] % DP_PAIR_MEMBERS];
+	for (uint32_t i = hash & mask; bucket[i]; i = (i + 1) & mask) {
+		uint32_t number = dp_bucket_value(bucket[i]);
+		const struct dp_member *m;
 
+		if (!dp_bucket_may_be(bucket[i], hash))
+			continue;
+		m = dp_pair_member(&p[number / DP_PAIR_MEMBERS], number % DP_PAIR_MEMBERS);
 		if (endpoint_equal(&m->at, e)) {
-			*pair = (uint16_t)number;
+			*pair = (uint16_t)(number / DP_PAIR_MEMBERS);
 			return m;
 		}
 	}
@@ -123,14 +135,17 @@ bool dp_pair_serves(const struct dp_pair *p, unsigned int service)
 static inline const struct dp_source *exact_source(const struct dp_cfg *c, const struct sip_ip *ip,
 						   uint16_t port, uint32_t hash)
 {
-	const struct dp_source *s = dp_cfg_at(c, c->sources);
+	const struct dp_source *s = dp_cfg_at(c, c->exact_sources);
 	const uint32_t *bucket = dp_cfg_at(c, c->source_hash);
 	uint32_t mask = c->source_hash_size - 1;
 
-	for (uint32_t i = dp_port_hash(hash, port, DP_UDP) & mask; bucket[i] != UINT32_MAX;
-	     i = (i + 1) & mask) {
-		if (s[bucket[i]].port == port && dp_ip_equal(&s[bucket[i]].ip, ip))
-			return s + bucket[i];
+	hash = dp_port_hash(hash, port, DP_UDP);
+	for (uint32_t i = hash & mask; bucket[i]; i = (i + 1) & mask) {
+		const struct dp_source *at = s + dp_bucket_value(bucket[i]);
+
+		if (dp_bucket_may_be(bucket[i], hash) && at->port == port
+		    && dp_ip_equal(&at->ip, ip))
+			return at;
 	}
 	return NULL;
 }
@@ -148,14 +163,15 @@ const struct dp_source *dp_cfg_source(const struct dp_cfg *c, const struct sip_i
 				      uint16_t port)
 {
 	uint32_t hash = dp_ip_hash(ip);
-	const struct dp_source *s = exact_source(c, ip, port, hash);
+	const struct dp_source *any = exact_source(c, ip, 0, hash), *s;
 
-	if (!s)
-		s = exact_source(c, ip, 0, hash);
-	if (s)
-		return s;
-	s = dp_cfg_at(c, c->sources);
-	for (uint32_t i = c->n_exact_sources; i < c->n_sources; i++) {
+	/* Most who send are nobody's member: one look tells. */
+	if (any) {
+		s = exact_source(c, ip, port, hash);
+		return s ? s : any;
+	}
+	s = dp_cfg_at(c, c->prefixes);
+	for (uint32_t i = 0; i < c->n_prefixes; i++) {
 		if (dp_ip_in_prefix(ip, &s[i].ip, s[i].prefix_len)
 		    && (s[i].port == 0 || s[i].port == port))
 			return s + i;

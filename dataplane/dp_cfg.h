@@ -138,17 +138,19 @@ struct dp_service {
 
 enum dp_role { DP_ROLE_PRIMARY, DP_ROLE_BACKUP, DP_ROLE_FALLBACK };
 
+/** A cache line. */
 struct dp_member {
 	struct dp_endpoint at;
-	struct dp_text name;
 	uint32_t key;
+	uint32_t methods; /* bit per enum sip_method that a fallback may get; all ones otherwise */
 	uint8_t valid;
 	uint8_t role; /* enum dp_role */
 	uint8_t slot;
 	uint8_t reserved;
-	uint32_t methods; /* bit per enum sip_method that a fallback may get; all ones otherwise */
-	uint32_t reserved1;
+	struct dp_text name;
+	uint8_t reserved1[20];
 };
+_Static_assert(sizeof(struct dp_member) == DP_CACHE_LINE, "one line of each");
 
 #define DP_PAIR_SERVICES 8
 
@@ -157,25 +159,48 @@ enum dp_pair_flags {
 	DP_PAIR_CONCURRENT = 2, /* REGISTERs are copied to the next member (registration) */
 };
 
+#define DP_PAIR_FIRST 2 /* slots that nearly every pair uses, and few use others */
+
+/** What a message needs of a pair: this line, and that of one member. */
 struct dp_pair {
-	struct dp_text name;
 	uint32_t key;
 	uint8_t valid;
 	uint8_t n_members;
 	uint8_t n_services;
-	uint8_t reserved;
+	uint8_t flags; /* enum dp_pair_flags */
 	uint16_t services[DP_PAIR_SERVICES];
 	uint16_t egress4, egress6; /* listener numbers, DP_NONE16: the service's listener */
-	uint32_t weight;
 	uint32_t failover_methods; /* bit per enum sip_method: those that fail over in flight */
 	uint32_t signal_methods; /* bit per enum sip_method: those that a trial may be made with */
 	uint32_t no_response_us; /* no-response-timeout */
-	uint8_t retry_counts;    /* the send that goes to the next member */
-	uint8_t flags;           /* enum dp_pair_flags */
-	uint8_t reserved1[2];
+	uint32_t more;           /* struct dp_member[n_more], bytes from here: slots DP_PAIR_FIRST
+				    and up */
+	uint8_t n_more;
+	uint8_t retry_counts; /* the send that goes to the next member */
+	uint8_t reserved[2];
 	uint8_t order[DP_PAIR_MEMBERS]; /* slots by priority: primary, backup, fallbacks */
-	struct dp_member members[DP_PAIR_MEMBERS]; /* by slot */
+	struct dp_member first[DP_PAIR_FIRST];
 };
+_Static_assert(offsetof(struct dp_pair, first) == DP_CACHE_LINE, "one line");
+
+/** What only control asks of a pair. */
+struct dp_pair_info {
+	struct dp_text name;
+	uint32_t weight;
+	uint32_t reserved;
+};
+
+extern const struct dp_member dp_member_none; /* not valid */
+
+/** By slot, below DP_PAIR_MEMBERS; of one that nobody has, a member that is not valid. */
+static inline const struct dp_member *dp_pair_member(const struct dp_pair *p, unsigned int slot)
+{
+	if (slot < DP_PAIR_FIRST)
+		return &p->first[slot];
+	if (slot - DP_PAIR_FIRST >= p->n_more)
+		return &dp_member_none;
+	return (const struct dp_member *)((const uint8_t *)p + p->more) + (slot - DP_PAIR_FIRST);
+}
 
 /** A prefix from which a pair's members may send requests (`sources:`), or a member's own address.
  */
@@ -187,6 +212,30 @@ struct dp_source {
 	uint16_t pair;
 	uint16_t reserved;
 };
+
+/**
+ * A bucket of a hash that is open addressing with linear probing and at most half full: 0 when
+ * empty, else one more than what it stands for, and above that the hash's highest bits, so that
+ * what it stands for is looked at only when it is likely to be right.
+ */
+#define DP_BUCKET_BITS 20
+#define DP_BUCKET_MASK ((1u << DP_BUCKET_BITS) - 1)
+_Static_assert(2 * DP_MAX_MEMBERS < DP_BUCKET_MASK, "room for sources and members");
+
+static inline uint32_t dp_bucket(uint32_t hash, uint32_t value)
+{
+	return (hash & ~DP_BUCKET_MASK) | (value + 1);
+}
+
+static inline bool dp_bucket_may_be(uint32_t bucket, uint32_t hash)
+{
+	return (bucket ^ hash) >> DP_BUCKET_BITS == 0;
+}
+
+static inline uint32_t dp_bucket_value(uint32_t bucket)
+{
+	return (bucket & DP_BUCKET_MASK) - 1;
+}
 
 #define DP_MAX_KEYS     8
 #define DP_DIGEST_WORDS 16
@@ -207,15 +256,20 @@ struct dp_cfg {
 	uint32_t n_listeners, listeners; /* struct dp_listener[] */
 	uint32_t n_services, services;   /* struct dp_service[] */
 	uint32_t n_pairs, pairs;         /* struct dp_pair[], by pair number, holes have valid 0 */
-	uint32_t strings, strings_size;
-	uint32_t listener_hash, listener_hash_size; /* u16[], open addressing by dp_endpoint_hash(),
-						       DP_NONE16 empty */
-	uint32_t source_hash, source_hash_size;     /* u32[], exact sources; see dp_cfg_source() */
-	uint32_t n_sources,
-		sources; /* struct dp_source[]: exact ones first, then prefixes, longest first */
-	uint32_t n_exact_sources;
-	uint32_t pair_hash, pair_hash_size;     /* u16[] pair numbers by key */
-	uint32_t member_hash, member_hash_size; /* u32[] member numbers by endpoint */
+	uint32_t pair_info;              /* struct dp_pair_info[], likewise */
+	uint32_t more, more_size; /* struct dp_member[]: pairs' slots that are not in `first` */
+	uint32_t more_len;        /* used */
+	uint32_t strings, strings_size, strings_len; /* bytes; len: used */
+	uint32_t listener_hash, listener_hash_size;  /* u16[], open addressing by
+							dp_endpoint_hash(), DP_NONE16 empty */
+	/* Hashes of struct dp_bucket: exact sources, pairs by key, members by endpoint */
+	uint32_t source_hash, source_hash_size;
+	uint32_t pair_hash, pair_hash_size;
+	uint32_t member_hash, member_hash_size;
+	uint32_t n_members; /* in it */
+	/* struct dp_source[]. Whoever has an exact one with a port has one with port 0 too. */
+	uint32_t n_exact_sources, exact_sources, exact_sources_size;
+	uint32_t n_prefixes, prefixes; /* longest first */
 	uint32_t n_secrets;
 	uint32_t instance; /* key of this instance's name */
 	struct dp_secret secrets[DP_MAX_KEYS];
@@ -270,12 +324,32 @@ uint16_t dp_cfg_listener_number(const struct dp_cfg *c, const struct dp_listener
 const struct dp_service *dp_cfg_service(const struct dp_cfg *c, unsigned int number);
 const struct dp_pair *dp_cfg_pair(const struct dp_cfg *c, unsigned int number);
 uint16_t dp_cfg_pair_number(const struct dp_cfg *c, const struct dp_pair *p);
+const struct dp_pair_info *dp_cfg_pair_info(const struct dp_cfg *c, unsigned int number);
 const struct dp_pair *dp_cfg_pair_by_key(const struct dp_cfg *c, uint32_t key);
 const struct dp_member *dp_pair_member_by_key(const struct dp_pair *p, uint32_t key);
 /** The member that listens at an endpoint; *pair gets its pair's number. */
 const struct dp_member *dp_cfg_member_at(const struct dp_cfg *c, const struct dp_endpoint *e,
 					 uint16_t *pair);
 bool dp_pair_serves(const struct dp_pair *p, unsigned int service);
+
+/** Start bringing in what says whose an address is. */
+static inline void dp_cfg_prefetch_source(const struct dp_cfg *c, const struct sip_ip *ip)
+{
+	const struct dp_endpoint e = { .ip = *ip };
+	const uint32_t *bucket = (const uint32_t *)dp_cfg_at(c, c->source_hash);
+
+	__builtin_prefetch(&bucket[dp_endpoint_hash(&e) & (c->source_hash_size - 1)]);
+}
+
+/** Start bringing a pair's lines, and its members', into the cache. */
+static inline void dp_cfg_prefetch_pair(const struct dp_cfg *c, unsigned int number)
+{
+	const struct dp_pair *p = (const struct dp_pair *)dp_cfg_at(c, c->pairs) + number;
+
+	__builtin_prefetch(p);
+	for (unsigned int i = 0; i < DP_PAIR_FIRST; i++)
+		__builtin_prefetch(&p->first[i]);
+}
 
 /**
  * Who a request's source is: the pair (and the member, when it is known exactly) that a source

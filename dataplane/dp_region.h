@@ -30,7 +30,7 @@
 
 #define DP_REGION_MAGIC 0x7265657473706973ull /* "sipsteer" */
 /* Raised whenever any struct reachable from here changes, or a hash. */
-#define DP_LAYOUT_VERSION 7
+#define DP_LAYOUT_VERSION 8
 
 #define DP_CACHE_LINE  64
 #define DP_MAX_WORKERS 16
@@ -293,8 +293,16 @@ struct dp_worker_block {
 	struct dp_worker_counters counters;
 	_Alignas(DP_CACHE_LINE) struct dp_event_ring events;
 	_Alignas(DP_CACHE_LINE) struct dp_member_counters
-		members[DP_MAX_MEMBERS]; /* sparse: pages come into being when touched */
+		members[DP_MAX_MEMBERS]; /* by dp_member_place(); sparse: pages come into being when
+					    touched */
 };
+
+/** Where a member's counters are: members of one slot side by side, since most pairs use the same
+ * few slots. */
+static inline size_t dp_member_place(uint32_t member)
+{
+	return (size_t)(member % DP_PAIR_MEMBERS) * DP_MAX_PAIRS + member / DP_PAIR_MEMBERS;
+}
 
 /* ---- The region
  * ---------------------------------------------------------------------------------------------- */

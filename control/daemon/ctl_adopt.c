@@ -5,7 +5,7 @@ static const uint64_t ACTIVE_MASK = 15;
 
 static bool has_slot(const struct dp_pair *p, unsigned int slot)
 {
-	return p->valid && p->members[slot].valid;
+	return p->valid && dp_pair_member(p, slot)->valid;
 }
 
 /* @return a slot that both know, or DP_PAIR_MEMBERS. */

@@ -33,7 +33,8 @@ struct dp_member_counters ctl_member_counters(const struct dp_region *r, unsigne
 	} sum = { 0 };
 
 	for (unsigned int w = 0; w < r->boot.n_workers; w++) {
-		const uint64_t *v = (const void *)&dp_region_worker(r, w)->members[member];
+		const uint64_t *v =
+			(const void *)&dp_region_worker(r, w)->members[dp_member_place(member)];
 
 		for (size_t i = 0; i < sizeof(sum.v) / sizeof(sum.v[0]); i++)
 			sum.v[i] += get(&v[i]);
@@ -46,7 +47,8 @@ static struct seen figures(const struct dp_region *r, unsigned int member)
 	struct seen sum = { 0 };
 
 	for (unsigned int w = 0; w < r->boot.n_workers; w++) {
-		const struct dp_member_counters *c = &dp_region_worker(r, w)->members[member];
+		const struct dp_member_counters *c =
+			&dp_region_worker(r, w)->members[dp_member_place(member)];
 
 		sum.judged += get(&c->judged);
 		sum.failed += get(&c->failed);

@@ -5,6 +5,20 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define ALIGN     64ull
+#define HUGE_PAGE (2ull << 20)
+
+/* A large one asks for huge pages: it is walked through at every change. */
+static void *get(size_t size)
+{
+	void *p = aligned_alloc(size < HUGE_PAGE ? ALIGN : HUGE_PAGE, size);
+
+	if (p && size >= HUGE_PAGE)
+		madvise(p, size, MADV_HUGEPAGE);
+	return p;
+}
 
 static bool reserve(struct ctl_block *b, size_t more)
 {
@@ -19,11 +33,14 @@ static bool reserve(struct ctl_block *b, size_t more)
 		size *= 2;
 	if (size == b->size)
 		return true;
-	p = realloc(b->p, size);
+	p = get(size);
 	if (!p) {
 		b->failed = true;
 		return false;
 	}
+	if (b->len)
+		memcpy(p, b->p, b->len);
+	free(b->p);
 	b->p = p;
 	b->size = size;
 	return true;
@@ -37,9 +54,9 @@ void ctl_block_init(struct ctl_block *b, size_t head)
 
 uint32_t ctl_block_array(struct ctl_block *b, size_t n, size_t element)
 {
-	size_t bytes, off = (b->len + 7) & ~(size_t)7;
+	size_t bytes, off = (b->len + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 
-	if (__builtin_mul_overflow(n, element, &bytes) || !reserve(b, bytes + 8)) {
+	if (__builtin_mul_overflow(n, element, &bytes) || !reserve(b, bytes + ALIGN)) {
 		b->failed = true;
 		return 0;
 	}

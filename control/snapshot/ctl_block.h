@@ -18,7 +18,7 @@ struct ctl_block {
 /** Start with a zeroed head of that many bytes (the block's own struct). */
 void ctl_block_init(struct ctl_block *b, size_t head);
 
-/** Append a zeroed array, aligned to 8. @return its offset; 0 when out of memory. */
+/** Append a zeroed array, aligned to a cache line. @return its offset; 0 when out of memory. */
 uint32_t ctl_block_array(struct ctl_block *b, size_t n, size_t element);
 
 /** Bytes at an offset; good until the next append. Never NULL for an offset that was returned. */

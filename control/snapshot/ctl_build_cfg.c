@@ -1,43 +1,33 @@
 /*
- * Model and numbers to a snapshot's configuration half.
+ * Model and numbers to a snapshot's configuration half, from nothing.
  *
  * The block is laid out in two steps: first every array is appended (its size is known from the
  * model), then the arrays are filled in place; nothing is appended while a pointer into the block
- * is held. Control thread only.
+ * is held. Strings, member rows and look-ups by address have room to spare, for changes in place
+ * (ctl_draft.h). Control thread only.
  */
 #include "control/snapshot/ctl_snapshot.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/snapshot/ctl_block.h"
-#include "control/snapshot/ctl_build_lookup.h"
+#include "control/snapshot/ctl_build.h"
+#include "control/snapshot/ctl_places.h"
+#include "control/snapshot/ctl_rows.h"
 #include "dataplane/steer/steer_mac.h"
 
 struct builder {
 	struct ctl_block block;
 	const struct ctl_model *model;
-	const struct ctl_numbers *numbers;
-	uint16_t *number;     /* of each of the model's pairs */
-	uint32_t strings_len; /* used so far */
-	uint32_t n_pair_rows; /* highest pair number + 1 */
+	const struct ctl_seats *seats;
+	bool failed; /* out of the room that was allocated: never */
 };
 
 static struct dp_cfg *cfg(struct builder *b)
 {
 	return ctl_block_at(&b->block, 0);
-}
-
-static uint32_t pow2_at_least(size_t n)
-{
-	uint32_t size = 8;
-
-	while (size < n)
-		size *= 2;
-	return size;
 }
 
 /* ---- Sizes
@@ -46,6 +36,11 @@ static uint32_t pow2_at_least(size_t n)
 
 /** Room for "[v6 address]:port". */
 #define HOSTPORT_SIZE 56
+
+static uint32_t with_spare(size_t n, size_t least)
+{
+	return (uint32_t)(n + n / 8 + least);
+}
 
 static size_t strings_size(const struct ctl_model *m, size_t n_listeners)
 {
@@ -75,52 +70,45 @@ static size_t count_listeners(const struct ctl_model *m)
 	return n;
 }
 
-static size_t count_sources(const struct ctl_model *m)
+static void allocate_places(struct builder *b, struct dp_cfg *c)
 {
-	size_t n = 0;
+	struct ctl_places_size size = ctl_places_size(b->seats->n_members);
 
-	for (size_t i = 0; i < m->n_pairs; i++)
-		n += 2 * m->pairs[i].n_members + m->pairs[i].n_sources;
-	return n;
+	c->pair_hash_size = ctl_pow2_at_least(2 * b->model->n_pairs + 1);
+	c->pair_hash = ctl_block_array(&b->block, c->pair_hash_size, sizeof(uint32_t));
+	c->source_hash_size = size.source_hash;
+	c->source_hash = ctl_block_array(&b->block, size.source_hash, sizeof(uint32_t));
+	c->exact_sources_size = size.sources;
+	c->exact_sources = ctl_block_array(&b->block, size.sources, sizeof(struct dp_source));
+	c->member_hash_size = size.member_hash;
+	c->member_hash = ctl_block_array(&b->block, size.member_hash, sizeof(uint32_t));
 }
 
 static void allocate(struct builder *b)
 {
 	const struct ctl_model *m = b->model;
-	size_t n_listeners = count_listeners(m), n_members = 0;
+	const struct ctl_seats *s = b->seats;
+	size_t n_listeners = count_listeners(m);
 	struct dp_cfg c = { .n_listeners = (uint32_t)n_listeners };
 
-	for (size_t i = 0; i < m->n_pairs; i++) {
-		uint32_t number = (uint16_t)ctl_numbers_pair(b->numbers, m->pairs[i].name);
-
-		b->number[i] = (uint16_t)number;
-		b->n_pair_rows = number + 1 > b->n_pair_rows ? number + 1 : b->n_pair_rows;
-		n_members += m->pairs[i].n_members;
-	}
 	c.listeners = ctl_block_array(&b->block, n_listeners, sizeof(struct dp_listener));
 	c.n_services = (uint32_t)m->n_services;
 	c.services = ctl_block_array(&b->block, m->n_services, sizeof(struct dp_service));
-	c.n_pairs = b->n_pair_rows;
-	c.pairs = ctl_block_array(&b->block, b->n_pair_rows, sizeof(struct dp_pair));
-	c.strings_size = (uint32_t)strings_size(m, n_listeners);
+	c.n_pairs = (uint32_t)s->n_rows;
+	c.pairs = ctl_block_array(&b->block, s->n_rows, sizeof(struct dp_pair));
+	c.pair_info = ctl_block_array(&b->block, s->n_rows, sizeof(struct dp_pair_info));
+	c.more_size = with_spare(s->n_more, 16);
+	c.more = ctl_block_array(&b->block, c.more_size, sizeof(struct dp_member));
+	c.strings_size = with_spare(strings_size(m, n_listeners), 1024);
 	c.strings = ctl_block_array(&b->block, c.strings_size, 1);
-	c.listener_hash_size = pow2_at_least(2 * n_listeners + 1);
+	c.listener_hash_size = ctl_pow2_at_least(2 * n_listeners + 1);
 	c.listener_hash = ctl_block_array(&b->block, c.listener_hash_size, sizeof(uint16_t));
-	c.source_hash_size = pow2_at_least(2 * count_sources(m) + 1);
-	c.source_hash = ctl_block_array(&b->block, c.source_hash_size, sizeof(uint32_t));
-	c.sources = ctl_block_array(&b->block, count_sources(m), sizeof(struct dp_source));
-	c.pair_hash_size = pow2_at_least(2 * m->n_pairs + 1);
-	c.pair_hash = ctl_block_array(&b->block, c.pair_hash_size, sizeof(uint16_t));
-	c.member_hash_size = pow2_at_least(2 * n_members + 1);
-	c.member_hash = ctl_block_array(&b->block, c.member_hash_size, sizeof(uint32_t));
+	allocate_places(b, &c);
 	if (b->block.failed)
 		return;
 	*cfg(b) = c;
 	memset(ctl_block_at(&b->block, c.listener_hash), 0xff,
 	       c.listener_hash_size * sizeof(uint16_t));
-	memset(ctl_block_at(&b->block, c.source_hash), 0xff, c.source_hash_size * sizeof(uint32_t));
-	memset(ctl_block_at(&b->block, c.pair_hash), 0xff, c.pair_hash_size * sizeof(uint16_t));
-	memset(ctl_block_at(&b->block, c.member_hash), 0xff, c.member_hash_size * sizeof(uint32_t));
 }
 
 /* ---- Filling
@@ -129,11 +117,9 @@ static void allocate(struct builder *b)
 
 static struct dp_text add_text(struct builder *b, const char *s, size_t len)
 {
-	struct dp_cfg *c = cfg(b);
-	struct dp_text t = { .off = b->strings_len, .len = (uint32_t)len };
+	struct dp_text t = { 0 };
 
-	memcpy((char *)ctl_block_at(&b->block, c->strings) + t.off, s, len);
-	b->strings_len += t.len;
+	b->failed |= !ctl_rows_text(cfg(b), s, len, &t);
 	return t;
 }
 
@@ -152,14 +138,9 @@ static void hash16(struct builder *b, uint32_t off, uint32_t size, uint32_t hash
 	bucket[i] = value;
 }
 
-static void hash32(struct builder *b, uint32_t off, uint32_t size, uint32_t hash, uint32_t value)
+static struct dp_pair *pair_row(struct builder *b, size_t number)
 {
-	uint32_t *bucket = ctl_block_at(&b->block, off);
-	uint32_t i = hash & (size - 1);
-
-	while (bucket[i] != UINT32_MAX)
-		i = (i + 1) & (size - 1);
-	bucket[i] = value;
+	return (struct dp_pair *)ctl_block_at(&b->block, cfg(b)->pairs) + number;
 }
 
 /** Add one listener; returns its number. An address listed twice (an egress of several pairs) is
@@ -221,7 +202,7 @@ static void fill_listeners(struct builder *b)
 static void fill_egress(struct builder *b, size_t i)
 {
 	const struct ctl_pair *cp = &b->model->pairs[i];
-	struct dp_pair *p = (struct dp_pair *)ctl_block_at(&b->block, cfg(b)->pairs) + b->number[i];
+	struct dp_pair *p = pair_row(b, b->seats->number[i]);
 	uint16_t n = (uint16_t)cfg(b)->n_listeners;
 	uint16_t service = p->n_services ? p->services[0] : DP_NONE16;
 	uint16_t *number[2] = { &p->egress4, &p->egress6 };
@@ -240,6 +221,17 @@ static int cmp_u16(const void *a, const void *b)
 	return *(const uint16_t *)a - *(const uint16_t *)b;
 }
 
+/* Numbers are given out in the file's order, so that a list is nearly always sorted already. */
+static void sort_u16(uint16_t *list, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		if (list[i - 1] > list[i]) {
+			qsort(list, n, sizeof(*list), cmp_u16);
+			return;
+		}
+	}
+}
+
 static uint16_t code_for_503(const struct ctl_service *s)
 {
 	if (s->map_503)
@@ -250,7 +242,7 @@ static uint16_t code_for_503(const struct ctl_service *s)
 /** The configuration bounds a pair to DP_PAIR_SERVICES services and names it once in each. */
 static void link_service(struct builder *b, uint16_t pair, uint16_t service)
 {
-	struct dp_pair *p = (struct dp_pair *)ctl_block_at(&b->block, cfg(b)->pairs) + pair;
+	struct dp_pair *p = pair_row(b, pair);
 
 	if (p->n_services < DP_PAIR_SERVICES)
 		p->services[p->n_services++] = service;
@@ -302,75 +294,62 @@ static void fill_service(struct builder *b, size_t i)
 	s->n_emergency = (uint32_t)cs->n_emergency;
 	list = ctl_block_at(&b->block, pairs);
 	for (size_t k = 0; k < cs->n_pairs; k++) {
-		list[k] = b->number[cs->pairs[k]];
+		list[k] = b->seats->number[cs->pairs[k]];
 		link_service(b, list[k], (uint16_t)i);
 	}
-	qsort(list, cs->n_pairs, sizeof(*list), cmp_u16);
+	sort_u16(list, cs->n_pairs);
 	for (size_t k = 0; k < cs->n_emergency; k++)
 		((struct dp_text *)ctl_block_at(&b->block, emergency))[k] =
 			add_name(b, cs->emergency[k]);
 }
 
-static void fill_member(struct builder *b, const struct ctl_pair *cp, struct dp_pair *p,
-			uint32_t number, size_t i)
-{
-	const struct ctl_member *cm = &cp->members[i];
-	unsigned int slot = (unsigned int)ctl_numbers_slot_of(b->numbers, (int)number, cm->name);
-	struct dp_cfg *c = cfg(b);
-
-	p->order[i] = (uint8_t)slot;
-	p->members[slot] = (struct dp_member){
-		.at = cm->at,
-		.name = add_name(b, cm->name),
-		.key = dp_key(cm->name, strlen(cm->name)),
-		.valid = 1,
-		.role = (uint8_t)cm->role,
-		.slot = (uint8_t)slot,
-		.methods = cm->methods,
-	};
-	if (cm->at.port)
-		hash32(b, c->member_hash, c->member_hash_size, dp_endpoint_hash(&cm->at),
-		       number * DP_PAIR_MEMBERS + slot);
-}
-
 static void fill_pair(struct builder *b, size_t i)
 {
 	const struct ctl_pair *cp = &b->model->pairs[i];
+	const uint8_t *slot = b->seats->slot[i];
 	struct dp_cfg *c = cfg(b);
-	uint32_t number = b->number[i];
-	struct dp_pair *p = (struct dp_pair *)ctl_block_at(&b->block, c->pairs) + number;
+	uint32_t number = b->seats->number[i];
+	struct dp_pair *p = pair_row(b, number);
+	struct dp_pair_info *info = ctl_block_at(&b->block, c->pair_info);
 
-	p->name = add_name(b, cp->name);
 	p->key = dp_key(cp->name, strlen(cp->name));
-	p->valid = 1;
-	p->n_members = (uint8_t)cp->n_members;
-	p->weight = cp->weight;
-	p->failover_methods = cp->set.failover_methods;
-	p->signal_methods = cp->set.signal_methods;
-	p->no_response_us = cp->set.no_response_ms * 1000;
-	p->retry_counts = (uint8_t)cp->set.retry_counts;
-	p->flags = (uint8_t)((cp->set.shares & CTL_SHARES_TRANSACTIONS ? DP_PAIR_SHARES_TRANSACTIONS
-								       : 0)
-			     | (cp->set.concurrent ? DP_PAIR_CONCURRENT : 0));
+	info[number] = (struct dp_pair_info){ .name = add_name(b, cp->name), .weight = cp->weight };
+	b->failed |= !ctl_rows_put(c, p, cp, slot);
 	for (size_t k = 0; k < cp->n_members; k++)
-		fill_member(b, cp, p, number, k);
-	hash16(b, c->pair_hash, c->pair_hash_size, p->key, (uint16_t)number);
+		b->failed |= !ctl_build_place(c, (uint16_t)number, slot[k], &cp->members[k].at);
+	ctl_bucket_put(ctl_block_at(&b->block, c->pair_hash), c->pair_hash_size, p->key, number);
 }
 
-struct dp_cfg *ctl_build_cfg(const struct ctl_model *m, const struct ctl_numbers *n,
-			     const struct ctl_secrets *secrets, const struct dp_cfg *old)
+bool ctl_build_place(struct dp_cfg *c, uint16_t pair, uint8_t slot, const struct dp_endpoint *at)
 {
-	struct builder b = { .model = m, .numbers = n };
-	struct dp_cfg *c;
+	if (!at->port)
+		return true;
+	return ctl_places_add_member(c, at, (uint32_t)pair * DP_PAIR_MEMBERS + slot)
+	       && ctl_places_add_source(c, &at->ip, at->port, pair, slot)
+	       && ctl_places_add_source(c, &at->ip, 0, pair, slot);
+}
 
-	ctl_block_init(&b.block, sizeof(*c));
-	b.number = calloc(m->n_pairs ? m->n_pairs : 1, sizeof(*b.number));
-	if (!b.number)
-		b.block.failed = true;
-	else
+static void fill_head(struct dp_cfg *c, const struct ctl_model *m,
+		      const struct ctl_secrets *secrets)
+{
+	c->instance = dp_key(m->instance, strlen(m->instance));
+	c->n_secrets = secrets->n;
+	memcpy(c->punt_per_s, m->punt_per_s, sizeof(c->punt_per_s));
+	memcpy(c->secrets, secrets->key, sizeof(c->secrets));
+	for (uint32_t i = 0; i < c->n_secrets; i++)
+		steer_secret_spread(&c->secrets[i]);
+}
+
+struct dp_cfg *ctl_build_seated(const struct ctl_model *m, const struct ctl_seats *seats,
+				const struct ctl_secrets *secrets, const struct dp_cfg *old)
+{
+	struct builder b = { .model = m, .seats = seats };
+
+	ctl_block_init(&b.block, sizeof(struct dp_cfg));
+	if (!b.block.failed)
 		allocate(&b);
 	if (b.block.failed)
-		goto out;
+		return ctl_block_take(&b.block);
 	fill_listeners(&b);
 	for (size_t i = 0; i < m->n_pairs; i++)
 		fill_pair(&b, i);
@@ -378,20 +357,26 @@ struct dp_cfg *ctl_build_cfg(const struct ctl_model *m, const struct ctl_numbers
 		fill_service(&b, i);
 	for (size_t i = 0; !b.block.failed && i < m->n_pairs; i++)
 		fill_egress(&b, i);
-	ctl_build_sources(&b.block, m, n, b.number);
+	ctl_build_prefixes(&b.block, m, seats->number);
 	ctl_build_maglev(&b.block, m, old);
-	if (b.block.failed)
-		goto out;
-	c = cfg(&b);
-	c->size = b.block.len;
-	c->serial = old ? old->serial + 1 : 1;
-	c->instance = dp_key(m->instance, strlen(m->instance));
-	c->n_secrets = secrets->n;
-	memcpy(c->punt_per_s, m->punt_per_s, sizeof(c->punt_per_s));
-	memcpy(c->secrets, secrets->key, sizeof(c->secrets));
-	for (uint32_t i = 0; i < c->n_secrets; i++)
-		steer_secret_spread(&c->secrets[i]);
-out:
-	free(b.number);
+	b.block.failed |= b.failed;
+	if (!b.block.failed) {
+		fill_head(cfg(&b), m, secrets);
+		cfg(&b)->size = b.block.len;
+		cfg(&b)->serial = old ? old->serial + 1 : 1;
+	}
 	return ctl_block_take(&b.block);
+}
+
+struct dp_cfg *ctl_build_cfg(const struct ctl_model *m, const struct ctl_numbers *n,
+			     const struct ctl_secrets *secrets, const struct dp_cfg *old)
+{
+	struct ctl_seats seats;
+	struct dp_cfg *c;
+
+	if (ctl_seats_init(&seats, m, n) < 0)
+		return NULL;
+	c = ctl_build_seated(m, &seats, secrets, old);
+	ctl_seats_fini(&seats);
+	return c;
 }

@@ -1,60 +1,16 @@
 /*
- * Sources and Maglev tables of a configuration block.
+ * Prefixes of sources, and Maglev tables, of a configuration block.
  */
-#include "control/snapshot/ctl_build_lookup.h"
+#include "control/snapshot/ctl_build.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "dataplane/steer/steer_maglev.h"
 
-/* ---- Sources
+/* ---- Prefixes
  * -------------------------------------------------------------------------------------------------
  */
-
-struct sources {
-	struct dp_source *list;
-	uint32_t n;
-	uint32_t *bucket;
-	uint32_t mask;
-};
-
-static struct dp_source *find_exact(struct sources *s, const struct sip_ip *ip, uint16_t port,
-				    uint32_t *slot)
-{
-	struct dp_endpoint e = { .ip = *ip, .port = port };
-	uint32_t i = dp_endpoint_hash(&e) & s->mask;
-
-	for (; s->bucket[i] != UINT32_MAX; i = (i + 1) & s->mask) {
-		struct dp_source *at = &s->list[s->bucket[i]];
-
-		if (at->port == port && dp_ip_equal(&at->ip, ip))
-			return at;
-	}
-	*slot = i;
-	return NULL;
-}
-
-/**
- * An endpoint, or with port 0 an address with any port. The first pair that names it keeps it; two
- * members of one pair behind one address are the pair as a whole.
- */
-static void add_exact(struct sources *s, const struct sip_ip *ip, uint16_t port, uint16_t pair,
-		      uint8_t slot)
-{
-	uint32_t bucket = 0;
-	struct dp_source *at = find_exact(s, ip, port, &bucket);
-
-	if (at) {
-		if (at->pair == pair && at->slot != slot)
-			at->slot = DP_PAIR_MEMBERS;
-		return;
-	}
-	s->bucket[bucket] = s->n;
-	s->list[s->n++] = (struct dp_source){
-		.ip = *ip, .port = port, .prefix_len = 128, .slot = slot, .pair = pair
-	};
-}
 
 static int longest_first(const void *a, const void *b)
 {
@@ -62,38 +18,31 @@ static int longest_first(const void *a, const void *b)
 	       - ((const struct dp_source *)a)->prefix_len;
 }
 
-void ctl_build_sources(struct ctl_block *b, const struct ctl_model *m, const struct ctl_numbers *n,
-		       const uint16_t *number)
+static size_t count_prefixes(const struct ctl_model *m)
 {
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_pairs; i++)
+		n += m->pairs[i].n_sources;
+	return n;
+}
+
+void ctl_build_prefixes(struct ctl_block *b, const struct ctl_model *m, const uint16_t *number)
+{
+	size_t n = count_prefixes(m);
+	uint32_t off = ctl_block_array(b, n, sizeof(struct dp_source));
+	struct dp_source *list;
 	struct dp_cfg *c;
-	struct sources s;
 
 	if (b->failed)
 		return;
 	c = ctl_block_at(b, 0);
-	s = (struct sources){
-		.list = ctl_block_at(b, c->sources),
-		.bucket = ctl_block_at(b, c->source_hash),
-		.mask = c->source_hash_size - 1,
-	};
-	for (size_t i = 0; i < m->n_pairs; i++) {
-		const struct ctl_pair *p = &m->pairs[i];
-
-		for (size_t k = 0; k < p->n_members; k++) {
-			const struct dp_endpoint *at = &p->members[k].at;
-			uint8_t slot =
-				(uint8_t)ctl_numbers_slot_of(n, number[i], p->members[k].name);
-
-			if (!at->port)
-				continue;
-			add_exact(&s, &at->ip, at->port, number[i], slot);
-			add_exact(&s, &at->ip, 0, number[i], slot);
-		}
-	}
-	c->n_exact_sources = s.n;
+	c->prefixes = off;
+	c->n_prefixes = (uint32_t)n;
+	list = ctl_block_at(b, off);
 	for (size_t i = 0; i < m->n_pairs; i++) {
 		for (size_t k = 0; k < m->pairs[i].n_sources; k++) {
-			s.list[s.n++] = (struct dp_source){
+			*list++ = (struct dp_source){
 				.ip = m->pairs[i].sources[k].ip,
 				.prefix_len = m->pairs[i].sources[k].prefix_len,
 				.slot = DP_PAIR_MEMBERS,
@@ -101,9 +50,7 @@ void ctl_build_sources(struct ctl_block *b, const struct ctl_model *m, const str
 			};
 		}
 	}
-	qsort(s.list + c->n_exact_sources, s.n - c->n_exact_sources, sizeof(*s.list),
-	      longest_first);
-	c->n_sources = s.n;
+	qsort(ctl_block_at(b, off), n, sizeof(*list), longest_first);
 }
 
 /* ---- Maglev
@@ -133,7 +80,8 @@ static bool same_pairs(const struct dp_cfg *old, const struct dp_service *was,
 	for (size_t i = 0; i < n; i++) {
 		const struct dp_pair *p = dp_cfg_pair(old, list[i]);
 
-		if (list[i] != e[i].value || !p || p->key != e[i].key || p->weight != e[i].weight)
+		if (list[i] != e[i].value || !p || p->key != e[i].key
+		    || dp_cfg_pair_info(old, list[i])->weight != e[i].weight)
 			return false;
 	}
 	return true;
@@ -149,7 +97,7 @@ static void service_entries(struct ctl_block *b, const struct dp_service *s,
 		const struct dp_pair *p = dp_cfg_pair(c, list[i]);
 
 		e[i] = (struct steer_maglev_entry){ .key = p->key,
-						    .weight = p->weight,
+						    .weight = dp_cfg_pair_info(c, list[i])->weight,
 						    .value = list[i] };
 	}
 }

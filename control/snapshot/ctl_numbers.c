@@ -149,10 +149,11 @@ static int find_row(const struct ctl_numbers *n, const char *name)
 
 static int adopt_pair(struct row *row, const struct dp_cfg *cfg, const struct dp_pair *p)
 {
-	int rc = place_take(&row->pair, dp_cfg_text(cfg, p->name), p->name.len);
+	struct dp_text name = dp_cfg_pair_info(cfg, dp_cfg_pair_number(cfg, p))->name;
+	int rc = place_take(&row->pair, dp_cfg_text(cfg, name), name.len);
 
 	for (unsigned int s = 0; rc == 0 && s < DP_PAIR_MEMBERS; s++) {
-		const struct dp_member *m = &p->members[s];
+		const struct dp_member *m = dp_pair_member(p, s);
 
 		if (m->valid)
 			rc = place_take(&row->member[s], dp_cfg_text(cfg, m->name), m->name.len);

@@ -95,7 +95,7 @@ static struct steer_try *find(const struct steer *s, struct steer_context *x,
 		const struct dp_pair *p = dp_cfg_pair(s->cfg, x->t[i].member / DP_PAIR_MEMBERS);
 
 		if (x->t[i].attempt == b->attempt && p
-		    && p->members[x->t[i].member % DP_PAIR_MEMBERS].key == b->member)
+		    && dp_pair_member(p, x->t[i].member % DP_PAIR_MEMBERS)->key == b->member)
 			return &x->t[i];
 	}
 	return NULL;

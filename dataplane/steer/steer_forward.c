@@ -378,7 +378,7 @@ static void count(struct steer_ctx *c, const struct steer_hop *hop)
 	struct dp_member_counters *members = c->s->p.members;
 
 	if (members && hop->to_member && hop->number != STEER_NO_MEMBER)
-		members[hop->number].requests[c->m->method]++;
+		members[dp_member_place(hop->number)].requests[c->m->method]++;
 }
 
 void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop)

@@ -11,7 +11,7 @@
 
 const struct dp_member *steer_active(const struct dp_pair *p, uint64_t word)
 {
-	const struct dp_member *m = &p->members[dp_word_active(word)];
+	const struct dp_member *m = dp_pair_member(p, dp_word_active(word));
 
 	if (!(word & DP_WORD_VALID))
 		return NULL;
@@ -35,7 +35,7 @@ static const struct dp_member *challenger(const struct steer_ctx *c, const struc
 	r = steer_records_find(c->s->challenges, key ? key : 1, c->s->now_us);
 	if (!r || r->member / DP_PAIR_MEMBERS != dp_cfg_pair_number(c->cfg, pair))
 		return NULL;
-	m = &pair->members[r->member % DP_PAIR_MEMBERS];
+	m = dp_pair_member(pair, r->member % DP_PAIR_MEMBERS);
 	return m->valid ? m : NULL;
 }
 
@@ -86,7 +86,7 @@ const struct dp_member *steer_next_member(const struct dp_pair *pair, uint64_t w
 	const struct dp_member *m, *active = steer_active(pair, word), *second = NULL;
 
 	for (unsigned int i = 0; i <= pair->n_members; i++) {
-		m = i == 0 ? active : &pair->members[pair->order[i - 1]];
+		m = i == 0 ? active : dp_pair_member(pair, pair->order[i - 1]);
 		if (!m || !m->valid || is_down(word, m) || m->at.port == 0
 		    || (!in_dialog
 			&& (dp_word_draining(word, m->slot) || !(m->methods >> method & 1))))
@@ -143,7 +143,7 @@ static const struct dp_member *recorded(struct steer_ctx *c, struct steer_hop *h
 	if (way.member == STEER_NO_MEMBER
 	    || way.member / DP_PAIR_MEMBERS != dp_cfg_pair_number(c->cfg, pair))
 		return NULL;
-	m = &pair->members[way.member % DP_PAIR_MEMBERS];
+	m = dp_pair_member(pair, way.member % DP_PAIR_MEMBERS);
 	if (!m->valid)
 		return NULL;
 	hop->member = m;

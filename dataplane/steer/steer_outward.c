@@ -74,8 +74,8 @@ bool steer_outward(struct steer_ctx *c, struct steer_hop *hop)
 
 	hop->number = STEER_NO_MEMBER;
 	hop->pair = dp_cfg_pair(c->cfg, c->source->pair);
-	if (c->source->slot < DP_PAIR_MEMBERS && hop->pair->members[c->source->slot].valid)
-		hop->member = &hop->pair->members[c->source->slot];
+	if (c->source->slot < DP_PAIR_MEMBERS && dp_pair_member(hop->pair, c->source->slot)->valid)
+		hop->member = dp_pair_member(hop->pair, c->source->slot);
 	if (!find_target(c, hop))
 		return false;
 	if (dp_cfg_listener_at(c->cfg, &hop->to))

@@ -226,8 +226,8 @@ bool steer_replay_kept(struct steer *s, struct steer_flight *f, const struct ste
 	if (!pair || !l)
 		return false;
 	steer_store_get(s->store, &x->best_copy, s->replay->copy);
-	if (!context_init(s, &c, &way, &pair->members[t->member % DP_PAIR_MEMBERS].at, &l->at,
-			  x->best_copy.len))
+	if (!context_init(s, &c, &way, &dp_pair_member(pair, t->member % DP_PAIR_MEMBERS)->at,
+			  &l->at, x->best_copy.len))
 		return false;
 	steer_response(&c);
 	s->replay->v.member = STEER_NO_MEMBER;

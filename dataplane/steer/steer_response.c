@@ -103,7 +103,7 @@ static bool check_tag(struct steer_ctx *c, struct steer_resp *r)
 static bool is_branch_member(const struct steer_ctx *c, const struct steer_resp *r, uint32_t number)
 {
 	const struct dp_pair *p = dp_cfg_pair(c->cfg, number / DP_PAIR_MEMBERS);
-	const struct dp_member *m = p ? &p->members[number % DP_PAIR_MEMBERS] : NULL;
+	const struct dp_member *m = p ? dp_pair_member(p, number % DP_PAIR_MEMBERS) : NULL;
 
 	return m && m->valid && m->key == r->branch.member;
 }
@@ -157,7 +157,7 @@ static bool to_member(struct steer_ctx *c, struct steer_resp *r)
 		steer_drop(c, DP_REASON_RESP_UNROUTABLE, "the next Via names no member");
 		return false;
 	}
-	m = src->slot < DP_PAIR_MEMBERS ? &pair->members[src->slot]
+	m = src->slot < DP_PAIR_MEMBERS ? dp_pair_member(pair, src->slot)
 					: dp_pair_member_by_key(pair, r->branch.member);
 	r->from = listener_for(c, r);
 	if (!m || !m->valid)
@@ -270,7 +270,7 @@ static void learn(struct steer_ctx *c, const struct steer_resp *r)
 		c->s->peers[r->member].answered_us = c->s->now_us;
 	word = steer_word(c->s, (uint16_t)(r->member / DP_PAIR_MEMBERS));
 	if (c->s->p.members)
-		c->s->p.members[r->member].responses[m->status / 100 - 1]++;
+		c->s->p.members[dp_member_place(r->member)].responses[m->status / 100 - 1]++;
 	if (m->status == 401 || m->status == 407)
 		keep_challenge(c, r);
 	if (is_suspicious(m, r))

@@ -34,7 +34,7 @@ const struct dp_member *steer_trial(struct steer_ctx *c, const struct dp_pair *p
 	/* Acquire: the slot is one of the snapshot that was published before. Partner: control's
 	 * release store of the offer. */
 	offer = atomic_load_explicit(&s->p.pair_trials[number], memory_order_acquire);
-	m = &pair->members[dp_trial_slot(offer)];
+	m = dp_pair_member(pair, dp_trial_slot(offer));
 	if ((offer & DP_TRIAL_TAKEN) || !may_try(c, m, word) || !take(s, number, offer))
 		return NULL;
 	c->trial = dp_trial_number(offer);
@@ -56,7 +56,7 @@ void steer_trial_sent(struct steer_ctx *c, const struct steer_hop *hop)
 	rec->trial = c->trial;
 	s->p.counters->trials++;
 	if (s->p.members)
-		s->p.members[hop->number].trials++;
+		s->p.members[dp_member_place(hop->number)].trials++;
 }
 
 void steer_trial_end(struct steer *s, struct steer_record *rec, uint16_t status)

@@ -50,7 +50,7 @@ static void set(struct dp_region *r, unsigned int worker, uint64_t judged, uint6
 		uint64_t delays, uint64_t delay_us)
 {
 	struct dp_member_counters *c =
-		&dp_region_worker(r, worker)->members[3 * DP_PAIR_MEMBERS + 1];
+		&dp_region_worker(r, worker)->members[dp_member_place(3 * DP_PAIR_MEMBERS + 1)];
 
 	c->judged = judged;
 	c->failed = failed;

@@ -67,8 +67,8 @@ static bool right(const struct dp_cfg *cfg, const struct steer_verdict *v)
 	if (v->action != STEER_FORWARD || v->member == UINT32_MAX)
 		return false;
 	p = dp_cfg_pair(cfg, v->member / DP_PAIR_MEMBERS);
-	return p && p->members[v->member % DP_PAIR_MEMBERS].valid
-	       && memcmp(&p->members[v->member % DP_PAIR_MEMBERS].at, &v->to, sizeof(v->to)) == 0;
+	return p && dp_pair_member(p, v->member % DP_PAIR_MEMBERS)->valid
+	       && memcmp(&dp_pair_member(p, v->member % DP_PAIR_MEMBERS)->at, &v->to, sizeof(v->to)) == 0;
 }
 
 static void steer_one(struct steer *s, struct worker *w, const struct dp_cfg *cfg,

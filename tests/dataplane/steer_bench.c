@@ -343,7 +343,7 @@ uint32_t bench_member(const struct bench *b, const char *member)
 {
 	for (uint32_t i = 0; i < b->cfg->n_pairs * DP_PAIR_MEMBERS; i++) {
 		const struct dp_pair *p = dp_cfg_pair(b->cfg, i / DP_PAIR_MEMBERS);
-		const struct dp_member *m = p ? &p->members[i % DP_PAIR_MEMBERS] : NULL;
+		const struct dp_member *m = p ? dp_pair_member(p, i % DP_PAIR_MEMBERS) : NULL;
 
 		if (m && m->valid && m->name.len == strlen(member)
 		    && memcmp(dp_cfg_text(b->cfg, m->name), member, m->name.len) == 0)

@@ -87,8 +87,9 @@ Test(steer_select, keys_byte_for_byte)
 				    : pair_of_key(b, &src.ip, sizeof(src.ip));
 
 		bench_send(b, A, LB, rows[i].in);
-		cr_expect(bench_forwarded(b, LB,
-					  bench_endpoint_text(&want->members[want->order[0]].at)),
+		cr_expect(bench_forwarded(
+				  b, LB,
+				  bench_endpoint_text(&dp_pair_member(want, want->order[0])->at)),
 			  "row %zu: %s", i, rows[i].in);
 		bench_free(b);
 	}
