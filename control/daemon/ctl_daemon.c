@@ -309,7 +309,8 @@ static int take_region(struct ctl_daemon *d)
 			   "as it was told last",
 			   d->opt.config, atomic_load(&d->region->pid));
 	d->publisher = ctl_publisher_new(d->region);
-	if (!d->publisher)
+	d->draft = ctl_draft_new();
+	if (!d->publisher || !d->draft)
 		return say("out of memory");
 	if (ctl_publisher_cfg(d->publisher)
 	    && ctl_numbers_adopt(d->numbers, ctl_publisher_cfg(d->publisher)) < 0)
@@ -359,14 +360,12 @@ static bool acked(struct ctl_daemon *d)
 static bool publish_cfg(struct ctl_daemon *d)
 {
 	const struct dp_cfg *old = ctl_publisher_cfg(d->publisher);
-	struct dp_cfg *cfg = ctl_build_cfg(d->model, d->numbers, &d->secrets, old);
-	uint64_t generation;
+	const struct dp_cfg *cfg =
+		ctl_draft_update(d->draft, d->model, d->numbers, &d->secrets, old);
 
 	if (cfg && old)
 		ctl_adopt_words(d->region, old, cfg);
-	generation = cfg ? ctl_publish_cfg(d->publisher, cfg) : 0;
-	free(cfg);
-	return generation != 0;
+	return cfg && ctl_publish_cfg(d->publisher, cfg) != 0;
 }
 
 static int start_dns(struct ctl_daemon *d)
@@ -496,6 +495,7 @@ void ctl_daemon_end(struct ctl_daemon *d)
 	if (d->pairs)
 		ctl_pairs_free(d->pairs);
 	ctl_mirror_free(d->mirror);
+	ctl_draft_free(d->draft);
 	if (d->publisher)
 		ctl_publisher_free(d->publisher);
 	ctl_link_free(d->link);

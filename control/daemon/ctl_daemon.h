@@ -17,7 +17,7 @@
 #include "control/net/ctl_netlink.h"
 #include "control/pair/ctl_pairs.h"
 #include "control/rpc/ctl_rpc.h"
-#include "control/snapshot/ctl_snapshot.h"
+#include "control/snapshot/ctl_draft.h"
 
 struct ctl_live;
 struct ctl_self;
@@ -43,6 +43,7 @@ struct ctl_daemon {
 	struct ctl_link *link;
 	struct dp_region *region; /* the link's */
 	struct ctl_publisher *publisher;
+	struct ctl_draft *draft; /* what was published last, or is to be */
 	struct ctl_mirror *mirror;
 	struct ctl_pairs *pairs;
 	struct ctl_watch *watch;

@@ -60,7 +60,7 @@ struct ctl_reload {
 	struct ctl_model *next;
 	struct ctl_secrets secrets;
 	json_t *warnings;
-	struct dp_cfg *cfg;
+	const struct dp_cfg *cfg; /* the draft */
 	uint64_t generation, since_ms;
 	char who[64];
 };
@@ -134,7 +134,6 @@ static void finish(struct ctl_reload *r)
 {
 	ctl_model_free(r->file);
 	ctl_model_free(r->next);
-	free(r->cfg);
 	json_decref(r->warnings);
 	r->file = NULL;
 	r->next = NULL;
@@ -342,8 +341,8 @@ static bool build(struct ctl_reload *r)
 	int ret = ctl_numbers_assign(d->numbers, r->next, ctl_now_ms());
 
 	if (ret == 0)
-		r->cfg = ctl_build_cfg(r->next, d->numbers, &r->secrets,
-				       ctl_publisher_cfg(d->publisher));
+		r->cfg = ctl_draft_update(d->draft, r->next, d->numbers, &r->secrets,
+					  ctl_publisher_cfg(d->publisher));
 	if (r->cfg)
 		return true;
 	ctl_ports_settle(d, d->model);
@@ -517,7 +516,6 @@ void ctl_reload_free(struct ctl_reload *r)
 	event_free(r->dns_timer);
 	ctl_model_free(r->file);
 	ctl_model_free(r->next);
-	free(r->cfg);
 	json_decref(r->warnings);
 	free(r);
 }

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "control/config/ctl_config.h"
-#include "control/snapshot/ctl_snapshot.h"
+#include "control/snapshot/ctl_draft.h"
 #include "dataplane/steer/steer.h"
 
 #define N_WORKERS 2
@@ -44,6 +44,7 @@ struct worker {
 };
 
 static struct dp_region *region;
+static struct ctl_draft *draft;
 static atomic_bool stop;
 
 static size_t make_request(char *text, size_t size, const struct worker *w)
@@ -68,7 +69,8 @@ static bool right(const struct dp_cfg *cfg, const struct steer_verdict *v)
 		return false;
 	p = dp_cfg_pair(cfg, v->member / DP_PAIR_MEMBERS);
 	return p && dp_pair_member(p, v->member % DP_PAIR_MEMBERS)->valid
-	       && memcmp(&dp_pair_member(p, v->member % DP_PAIR_MEMBERS)->at, &v->to, sizeof(v->to)) == 0;
+	       && memcmp(&dp_pair_member(p, v->member % DP_PAIR_MEMBERS)->at, &v->to, sizeof(v->to))
+			  == 0;
 }
 
 static void steer_one(struct steer *s, struct worker *w, const struct dp_cfg *cfg,
@@ -144,7 +146,7 @@ static int reload(struct ctl_publisher *p, struct ctl_numbers *n, const struct c
 	static const struct ctl_secrets secrets = { .n = 1, .key = { { .b = { 1, 2, 3 } } } };
 	const char *backup = m->pairs[0].members[1].name;
 	unsigned int east = (unsigned int)ctl_numbers_pair(n, "east");
-	struct dp_cfg *cfg;
+	const struct dp_cfg *cfg;
 	uint64_t generation;
 
 	dp_region_set_word(region, east, word(n, "east-a"));
@@ -152,12 +154,11 @@ static int reload(struct ctl_publisher *p, struct ctl_numbers *n, const struct c
 	 * can. */
 	if (ctl_numbers_assign(n, m, 1 + (uint64_t)round * CTL_NUMBER_GRACE_MS) != 0)
 		return -1;
-	cfg = ctl_build_cfg(m, n, &secrets, ctl_publisher_cfg(p));
+	cfg = ctl_draft_update(draft, m, n, &secrets, ctl_publisher_cfg(p));
 	if (!cfg)
 		return -1;
 	while ((generation = ctl_publish_cfg(p, cfg)) == 0)
 		sched_yield();
-	free(cfg);
 	wait_acked(p, generation);
 	for (int i = 0; i < 21; i++) {
 		dp_region_set_word(region, east, word(n, i & 1 ? "east-a" : backup));
@@ -237,7 +238,11 @@ int main(void)
 	}
 	close(fd);
 	p = ctl_publisher_new(region);
+	draft = ctl_draft_new();
+	if (!p || !draft)
+		return 1;
 	status = run(p, n, m);
+	ctl_draft_free(draft);
 	ctl_publisher_free(p);
 	ctl_numbers_free(n);
 	ctl_model_free(m[0]);
