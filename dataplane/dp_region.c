@@ -19,9 +19,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define REGION_PAGE     4096ull
-#define REGION_HEAP_MAX (1ull << 40)
-#define REGION_SEALS    (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define REGION_PAGE      4096ull
+#define REGION_HUGE_PAGE (2ull << 20)
+#define REGION_HEAP_MAX  (1ull << 40)
+#define REGION_SEALS     (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 _Static_assert(offsetof(struct dp_region, generation) % DP_CACHE_LINE == 0, "a line of its own");
 _Static_assert(offsetof(struct dp_region, roots) % DP_CACHE_LINE == 0, "workers read, not write");
@@ -63,9 +64,30 @@ uint64_t dp_region_size(unsigned int n_workers, uint64_t heap_size)
 	return layout_of(&l, n_workers, heap_size) == 0 ? l.size : 0;
 }
 
+/* Where huge pages can be mapped, and with the wish that they are: a message finds its pair, its
+ * counters and its slot of a table anywhere in many MiB. */
 static void *map_fd(int fd, uint64_t size)
 {
-	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	uint8_t *room = mmap(NULL, size + REGION_HUGE_PAGE, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t before, after;
+	void *p;
+
+	if (room == MAP_FAILED)
+		return MAP_FAILED;
+	before = -(uintptr_t)room & (REGION_HUGE_PAGE - 1);
+	after = REGION_HUGE_PAGE - before;
+	p = mmap(room + before, size, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0);
+	if (p == MAP_FAILED) {
+		munmap(room, size + REGION_HUGE_PAGE);
+		return MAP_FAILED;
+	}
+	if (before)
+		munmap(room, before);
+	munmap(room + before + size, after);
+	madvise(p, size, MADV_HUGEPAGE);
+	return p;
 }
 
 struct dp_region *dp_region_create(const struct dp_boot *boot, uint64_t heap_size, int *fd)

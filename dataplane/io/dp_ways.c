@@ -2,12 +2,16 @@
 
 #include <string.h>
 
-static const struct sip_ip none; /* nowhere, and no gateway */
+static const struct sip_ip none; /* no gateway */
 
 void dp_ways_begin(struct dp_ways *w, const struct dp_net *net)
 {
 	w->net = net;
-	memset(w->slot, 0, sizeof(w->slot));
+	/* Once in 2^32 times, a round that has been before. */
+	if (++w->round == 0) {
+		memset(w->slot, 0, sizeof(w->slot));
+		w->round = 1;
+	}
 }
 
 /* The product's highest bits, which all of the address reaches: neighbours differ in its last byte,
@@ -35,13 +39,14 @@ static bool look_up(const struct dp_ways *w, const struct sip_ip *to, struct dp_
 
 const struct dp_way *dp_ways_find(struct dp_ways *w, const struct sip_ip *to)
 {
-	unsigned int i = place_of(to);
+	struct dp_ways_slot *s = &w->slot[place_of(to)];
 
-	if (dp_ip_equal(&w->slot[i].to, to) && !dp_ip_equal(to, &none))
-		return &w->slot[i].way;
-	w->slot[i].to = none;
-	if (!look_up(w, to, &w->slot[i].way))
+	if (dp_ip_equal(&s->to, to) && s->round == w->round)
+		return &s->way;
+	s->round = 0;
+	if (!look_up(w, to, &s->way))
 		return NULL;
-	w->slot[i].to = *to;
-	return &w->slot[i].way;
+	s->to = *to;
+	s->round = w->round;
+	return &s->way;
 }

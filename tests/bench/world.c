@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "control/config/ctl_config.h"
 #include "control/snapshot/ctl_snapshot.h"
@@ -35,7 +36,25 @@ static struct dp_cfg *build(const char *config)
 	return cfg;
 }
 
-#define STORE_SIZE (64ull << 20)
+#define STORE_SIZE   (64ull << 20)
+#define HUGE_PAGE    (2ull << 20)
+#define WORDS_SIZE   HUGE_PAGE
+#define MEMBERS_SIZE (DP_MAX_MEMBERS * sizeof(struct dp_member_counters))
+
+/* As the shared region is mapped: in huge pages where there are some. */
+static void *map(size_t size)
+{
+	uint8_t *room = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t before = -(uintptr_t)room & (HUGE_PAGE - 1);
+
+	if (room == MAP_FAILED)
+		return NULL;
+	munmap(room, before);
+	munmap(room + before + size, HUGE_PAGE - before);
+	madvise(room + before, size, MADV_HUGEPAGE);
+	return room + before;
+}
 
 static void count_sent(void *arg, const struct steer_send *out)
 {
@@ -61,8 +80,8 @@ void world_open(struct world *w, const char *config, uint32_t n_records, uint32_
 	};
 
 	*w = (struct world){ .cfg = build(config) };
-	w->words = calloc(DP_MAX_PAIRS, sizeof(*w->words));
-	w->members = calloc(DP_MAX_MEMBERS, sizeof(*w->members));
+	w->words = map(WORDS_SIZE);
+	w->members = map(MEMBERS_SIZE);
 	w->events = calloc(1, sizeof(*w->events));
 	w->trials = calloc(DP_MAX_PAIRS, sizeof(*w->trials));
 	if (!w->trials || !w->words || !w->members || !w->events)
@@ -122,8 +141,8 @@ void world_close(struct world *w)
 	free(w->frames);
 	steer_free(w->steer);
 	free(w->events);
-	free(w->members);
-	free((void *)w->words);
+	munmap(w->members, MEMBERS_SIZE);
+	munmap((void *)(uintptr_t)w->words, WORDS_SIZE);
 	free((void *)w->trials);
 	free(w->cfg);
 }
