@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -18,12 +19,14 @@
 #include "dataplane/io/dp_vlan.h"
 
 #define BURST        32
+#define AHEAD        4       /* messages of a burst under way at a time: a power of two above two */
 #define TICK_US      10000   /* heartbeat, packets that wait for a next hop */
 #define STEER_US     1000    /* timers of requests in flight */
 #define WEIGH_US     200000  /* between two looks at what sleeping costs */
 #define CLAIM_US     1000000 /* between two words about somebody who claims an address of ours */
 #define LIMITED      4096    /* sources whose own answers are metered at a time */
 #define PREFETCH_LEN 128     /* headers and the start line */
+#define HUGE_PAGE    (2ull << 20)
 
 /* A queue that this worker receives from, and the exception queue beside it. */
 struct source {
@@ -58,6 +61,9 @@ struct dp_worker {
 	struct dp_special *special;
 	struct dp_share share;
 	struct dp_packet packets[BURST];
+	const struct dp_listener *listeners[BURST]; /* theirs; NULL: for no listener */
+	struct steer_in in[AHEAD];
+	struct steer_ahead ahead[AHEAD];
 	struct steer_verdict verdict;
 	struct dp_tx tx;
 };
@@ -195,10 +201,20 @@ static unsigned int most_queues(const struct dp_shared *shared)
 	return most;
 }
 
+/* In one huge page, where the kernel has one: a worker's tables are looked at here and there. */
+static struct dp_worker *allocate(void)
+{
+	size_t size = (sizeof(struct dp_worker) + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	void *p = aligned_alloc(HUGE_PAGE, size);
+
+	if (p)
+		madvise(p, size, MADV_HUGEPAGE);
+	return p;
+}
+
 struct dp_worker *dp_worker_new(struct dp_shared *shared, unsigned int index, struct dp_failure *f)
 {
-	struct dp_worker *w = aligned_alloc(DP_CACHE_LINE, (sizeof(*w) + DP_CACHE_LINE - 1)
-								   / DP_CACHE_LINE * DP_CACHE_LINE);
+	struct dp_worker *w = allocate();
 	struct dp_tx_params tx = {
 		.worker = index,
 		.n_workers = shared->region->boot.n_workers,
@@ -287,27 +303,32 @@ static void mark_judged(struct rte_mbuf *m)
 	m->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
 }
 
-/* A datagram for a listener. */
-static void handle_sip(struct dp_worker *w, struct rte_mbuf *m, const struct dp_packet *p,
-		       const struct dp_listener *l, unsigned int port, uint8_t spread)
+static inline void fill_in(struct steer_in *in, const struct rte_mbuf *m, const struct dp_packet *p,
+			   const struct dp_listener *l)
 {
-	struct steer_verdict *v = &w->verdict;
-	enum dp_reason reason = judge(w, m, p);
-	struct steer_in in = {
+	*in = (struct steer_in){
 		.buf = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->payload_off),
 		.len = p->payload_len,
 		.src = p->src,
 		.dst = p->dst,
 		.listener = l,
-		.spread = spread,
 		.dst_multicast = p->multicast,
 	};
+}
 
+/* A datagram for a listener. */
+static void handle_sip(struct dp_worker *w, struct rte_mbuf *m, const struct dp_packet *p,
+		       struct steer_in *in, unsigned int port, uint8_t spread)
+{
+	struct steer_verdict *v = &w->verdict;
+	enum dp_reason reason = judge(w, m, p);
+
+	in->spread = spread;
 	if (reason != DP_REASON_N) {
 		dp_tx_drop(&w->tx, m, reason);
 		return;
 	}
-	steer_message(w->steer, &in, v);
+	steer_message(w->steer, in, v);
 	switch (v->action) {
 	case STEER_FORWARD: dp_tx_forward(&w->tx, m, p, v); break;
 	case STEER_ANSWER: dp_tx_answer(&w->tx, m, p, v); break;
@@ -325,14 +346,17 @@ static void handle_whole(void *arg, unsigned int port, struct rte_mbuf *m)
 	struct dp_worker *w = arg;
 	const struct dp_listener *l = NULL;
 	struct dp_packet p;
+	struct steer_in in;
 
 	dp_classify(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &p);
 	if (p.kind == DP_PACKET_UDP)
 		l = dp_cfg_listener_at(w->view.cfg, &p.dst);
-	if (l)
-		handle_sip(w, m, &p, l, port, dp_share_spread_whole(&w->share, &p.src, w->now_us));
-	else
+	if (!l) {
 		dp_tx_kernel(&w->tx, port, m);
+		return;
+	}
+	fill_in(&in, m, &p, l);
+	handle_sip(w, m, &p, &in, port, dp_share_spread_whole(&w->share, &p.src, w->now_us));
 }
 
 /* What was not looked at as a message of its source's: nothing of its source is hot by it. */
@@ -350,9 +374,28 @@ static void classify_burst(struct dp_worker *w, struct rte_mbuf **m, uint16_t n)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], const void *));
 		rte_prefetch0(rte_pktmbuf_mtod_offset(m[i], const void *, PREFETCH_LEN / 2));
 	}
-	for (uint16_t i = 0; i < n; i++)
-		dp_classify(rte_pktmbuf_mtod(m[i], const uint8_t *), m[i]->data_len,
-			    &w->packets[i]);
+	for (uint16_t i = 0; i < n; i++) {
+		struct dp_packet *p = &w->packets[i];
+
+		dp_classify(rte_pktmbuf_mtod(m[i], const uint8_t *), m[i]->data_len, p);
+		w->listeners[i] = w->view.cfg && p->kind == DP_PACKET_UDP
+					  ? dp_cfg_listener_at(w->view.cfg, &p->dst)
+					  : NULL;
+	}
+}
+
+/* The i-th message of a burst of n is looked at, and the pair of the one before it is fetched. */
+static void look_ahead(struct dp_worker *w, struct rte_mbuf **m, uint16_t n, unsigned int i)
+{
+	if (i < n && w->listeners[i]) {
+		struct steer_in *in = &w->in[i % AHEAD];
+
+		fill_in(in, m[i], &w->packets[i], w->listeners[i]);
+		steer_look(w->steer, in, &w->ahead[i % AHEAD]);
+		in->ahead = &w->ahead[i % AHEAD];
+	}
+	if (i > 0 && i <= n && w->listeners[i - 1])
+		steer_look_pair(w->steer, &w->ahead[(i - 1) % AHEAD]);
 }
 
 /* What is for no listener; among it, what others say about addresses of ours. */
@@ -415,14 +458,15 @@ static void handle_burst(struct dp_worker *w, const struct source *s, struct rte
 			rte_pktmbuf_linearize(m[i]);
 	}
 	classify_burst(w, m, n);
+	look_ahead(w, m, n, 0);
+	look_ahead(w, m, n, 1);
 	for (uint16_t i = 0; i < n; i++) {
 		const struct dp_packet *p = &w->packets[i];
-		const struct dp_listener *l = NULL;
+		const struct dp_listener *l = w->listeners[i];
 
-		if (cfg && p->kind == DP_PACKET_UDP)
-			l = dp_cfg_listener_at(cfg, &p->dst);
+		look_ahead(w, m, n, i + 2u);
 		if (l)
-			handle_sip(w, m[i], p, l, s->port,
+			handle_sip(w, m[i], p, &w->in[i % AHEAD], s->port,
 				   dp_share_spread(&w->share, &p->src, w->now_us));
 		else if (cfg && p->kind > DP_PACKET_UDP)
 			handle_special(w, s->port, m[i], p);
@@ -449,17 +493,17 @@ static unsigned int handle_mail(struct dp_worker *w, struct rte_mbuf **m)
 		steer_begin(w->steer, cfg, w->now_us);
 	for (uint16_t i = 0; i < n; i++) {
 		const struct dp_packet *p = &w->packets[i];
-		const struct dp_listener *l = NULL;
+		const struct dp_listener *l = w->listeners[i];
 		unsigned int port = dp_share_port(m[i]);
 
-		if (cfg && p->kind == DP_PACKET_UDP)
-			l = dp_cfg_listener_at(cfg, &p->dst);
-		if (l)
-			handle_sip(w, m[i], p, l, port, STEER_SPREAD_NONE);
-		else if (cfg && p->kind > DP_PACKET_UDP)
+		if (l) {
+			fill_in(&w->in[0], m[i], p, l);
+			handle_sip(w, m[i], p, &w->in[0], port, STEER_SPREAD_NONE);
+		} else if (cfg && p->kind > DP_PACKET_UDP) {
 			dp_special_packet(w->special, port, m[i], p);
-		else
+		} else {
 			dp_tx_kernel(&w->tx, port, m[i]);
+		}
 	}
 	send_mail(w);
 	return n;

@@ -49,6 +49,7 @@ struct steer *steer_new(const struct steer_params *p)
 		return NULL;
 	s->p = *p;
 	s->random = p->seed;
+	s->last = &s->msg;
 	s->limits = steer_limits_new(p->n_limits ? p->n_limits : 1);
 	s->requests = steer_limits_new(p->n_limits ? p->n_limits : 1);
 	if (p->n_records)
@@ -115,7 +116,7 @@ void steer_tick(struct steer *s, uint64_t now_us)
 
 const struct sip_msg *steer_last_message(const struct steer *s)
 {
-	return &s->msg;
+	return s->last;
 }
 
 void steer_drop(struct steer_ctx *c, enum dp_reason reason, const char *why)
@@ -248,7 +249,8 @@ void steer_message(struct steer *s, const struct steer_in *in, struct steer_verd
 	c.cfg = s->cfg;
 	c.in = in;
 	c.v = v;
-	c.m = &s->msg;
+	c.m = in->ahead && in->ahead->parsed ? &in->ahead->msg : &s->msg;
+	s->last = c.m;
 	c.service = dp_cfg_service(s->cfg, in->listener->service);
 	c.cause = DP_RESCUE_N;
 	steer_verdict_init(v);
@@ -271,8 +273,13 @@ void steer_message(struct steer *s, const struct steer_in *in, struct steer_verd
 			steer_stun(&c);
 		return;
 	}
-	result = sip_msg_parse(&s->msg, in->buf, in->len);
-	if (s->msg.is_request) {
+	if (c.m != &s->msg) {
+		result = in->ahead->result;
+		c.slot = in->ahead->slot;
+	} else {
+		result = sip_msg_parse(&s->msg, in->buf, in->len);
+	}
+	if (c.m->is_request) {
 		c.source = find_source(&c);
 		if (members && !c.source) {
 			s->p.counters->sip_requests++;

@@ -35,10 +35,9 @@ struct steer_params {
 	uint32_t record_hold_ms;
 	uint64_t seed; /* for tie-breaking and jitter only, never for what must be unguessable */
 	struct dp_worker_counters *counters; /* borrowed; may not be NULL */
-	struct dp_member_counters
-		*members;             /* borrowed, DP_MAX_MEMBERS of them; NULL: not counted */
-	struct dp_event_ring *events; /* borrowed; NULL: none are sent */
-	const _Atomic uint64_t *pair_words; /* borrowed, DP_MAX_PAIRS of them */
+	struct dp_member_counters *members;  /* borrowed, by dp_member_place(); NULL: not counted */
+	struct dp_event_ring *events;        /* borrowed; NULL: none are sent */
+	const _Atomic uint64_t *pair_words;  /* borrowed, DP_MAX_PAIRS of them */
 	/* For requests in flight. NULL or 0: they are forwarded and no more (explain). */
 	uint64_t store_size;                /* bytes for copies of open requests */
 	const _Atomic uint64_t *word_downs; /* borrowed, of the region */
@@ -59,6 +58,17 @@ enum steer_spread {
 	STEER_SPREAD_ALL,  /* all that this worker has no record of */
 };
 
+/**
+ * A datagram that was looked at before its turn, so that memory that it needs is on its way while
+ * others before it are decided: see steer_look().
+ */
+struct steer_ahead {
+	bool parsed;
+	enum sip_result result;
+	const uint16_t *slot; /* of the service's table; NULL: not looked for */
+	struct sip_msg msg;
+};
+
 /** A datagram as classify saw it. */
 struct steer_in {
 	const uint8_t *buf; /* UDP payload; borrowed until the verdict has been carried out */
@@ -68,7 +78,8 @@ struct steer_in {
 	const struct dp_listener *listener; /* that dst names, of the snapshot in use */
 	uint8_t spread;                     /* enum steer_spread */
 	bool local; /* from this machine itself, by its own word: neither refused nor limited */
-	bool dst_multicast; /* IP or Ethernet destination was multicast or broadcast */
+	bool dst_multicast;              /* IP or Ethernet destination was multicast or broadcast */
+	const struct steer_ahead *ahead; /* of this very datagram, in this burst; NULL: none */
 };
 
 enum steer_action {
@@ -106,6 +117,17 @@ struct steer_verdict {
  * @param now_us  Monotonic microseconds.
  */
 void steer_begin(struct steer *s, const struct dp_cfg *cfg, uint64_t now_us);
+
+/**
+ * Look at a datagram that is decided about soon: parse it, and have the slot of the table fetched
+ * that names its pair. Between steer_begin() and steer_message(), which finds it in in->ahead;
+ * decides nothing. Where a service limits or refuses sources, nothing is done before that.
+ * @param a  Out; borrows in->buf.
+ */
+void steer_look(const struct steer *s, const struct steer_in *in, struct steer_ahead *a);
+
+/** Then, one message's time later: have the pair fetched that the slot names. */
+void steer_look_pair(const struct steer *s, const struct steer_ahead *a);
 
 /**
  * Decide about one datagram for a listener.

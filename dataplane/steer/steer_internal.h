@@ -64,6 +64,7 @@ struct steer {
 	struct steer_scan scan;
 	uint64_t hint_us; /* last unproven ICMP error that was passed on */
 	struct sip_msg msg;
+	const struct sip_msg *last; /* the message that was decided about last */
 };
 
 /** What the Route header says once our own values are taken off (RFC 3261 16.4, 16.6 item 6). */

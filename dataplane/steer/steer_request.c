@@ -143,7 +143,7 @@ void steer_request(struct steer_ctx *c)
 		steer_answer_options(c);
 		return;
 	}
-	if (!c->source)
+	if (!c->source && !c->slot)
 		steer_select_early(c);
 	steer_transaction_find(c);
 	if (!c->t.record)

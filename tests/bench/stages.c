@@ -21,6 +21,7 @@
 #include "tests/bench/world.h"
 
 #define BURST    32
+#define AHEAD    4  /* a power of two above two */
 #define BURST_US 64 /* that it takes by the worker's clock: half a million messages a second */
 #define HOLD_MS  100
 #define NOTING   __attribute__((noinline)) /* a name of its own in profiles */
@@ -33,6 +34,7 @@ struct slot {
 	uint32_t number; /* in the file */
 	struct dp_packet packet;
 	uint32_t off, len;
+	struct steer_in in;
 	uint8_t buf[WORLD_ROOM];
 	uint8_t copy[WORLD_ROOM];
 };
@@ -43,6 +45,7 @@ struct bench {
 	struct slot slot[BURST];
 	unsigned int n;
 	struct sip_msg msg;
+	struct steer_ahead ahead[AHEAD];
 	struct steer_verdict verdict;
 	uint8_t scratch[DP_SCRATCH_SIZE];
 	uint64_t ns[N_STAGES];   /* of this burst */
@@ -81,9 +84,9 @@ static NOTING void stage_parse(struct bench *b)
 	}
 }
 
-static NOTING void stage_decide(struct bench *b, const struct slot *s)
+static inline void fill_in(struct bench *b, struct slot *s)
 {
-	struct steer_in in = {
+	s->in = (struct steer_in){
 		.buf = s->buf + s->off + s->packet.payload_off,
 		.len = s->packet.payload_len,
 		.src = s->packet.src,
@@ -91,9 +94,34 @@ static NOTING void stage_decide(struct bench *b, const struct slot *s)
 		.listener = dp_cfg_listener_at(b->w.cfg, &s->packet.dst),
 		.dst_multicast = s->packet.multicast,
 	};
+}
 
-	if (in.listener)
-		steer_message(b->w.steer, &in, &b->verdict);
+/* As the worker does: two messages are on their way while one is decided. */
+static void look_ahead(struct bench *b, unsigned int i)
+{
+	if (i < b->n) {
+		struct slot *s = &b->slot[i];
+
+		fill_in(b, s);
+		if (s->in.listener)
+			steer_look(b->w.steer, &s->in, &b->ahead[i % AHEAD]);
+	}
+	if (i > 0 && i <= b->n)
+		steer_look_pair(b->w.steer, &b->ahead[(i - 1) % AHEAD]);
+}
+
+static NOTING void stage_decide(struct bench *b, unsigned int i)
+{
+	struct steer_in *in = &b->slot[i].in;
+
+	if (i == 0) {
+		look_ahead(b, 0);
+		look_ahead(b, 1);
+	}
+	look_ahead(b, i + 2);
+	in->ahead = &b->ahead[i % AHEAD];
+	if (in->listener)
+		steer_message(b->w.steer, in, &b->verdict);
 }
 
 static void rewrite(struct bench *b, struct slot *s, uint8_t *buf, bool offload, struct dp_frame *f)
@@ -144,14 +172,15 @@ static void prepare_copy(struct slot *s)
 	memset(s->copy + s->off + s->packet.l4_off + 6, 0, 2);
 }
 
-static void carry_out(struct bench *b, struct slot *s)
+static void carry_out(struct bench *b, unsigned int number)
 {
+	struct slot *s = &b->slot[number];
 	uint64_t t[4];
 	struct dp_frame f;
 
 	prepare_copy(s);
 	t[0] = now_ns();
-	stage_decide(b, s);
+	stage_decide(b, number);
 	t[1] = now_ns();
 	b->ns[DECIDE] += t[1] - t[0];
 	if (b->verdict.action != STEER_FORWARD) {
@@ -181,7 +210,7 @@ static void burst(struct bench *b)
 	b->now_us += BURST_US;
 	steer_begin(b->w.steer, b->w.cfg, b->now_us);
 	for (unsigned int i = 0; i < b->n; i++)
-		carry_out(b, &b->slot[i]);
+		carry_out(b, i);
 	b->messages += b->n;
 	for (int i = 0; i < N_STAGES && b->n_samples < b->room; i++)
 		b->sample[i][b->n_samples] = (float)b->ns[i] / (float)b->n;
@@ -204,7 +233,8 @@ static void open_transactions(struct bench *b, uint64_t n)
 		replay_in(b->replay, i, s->buf + s->off);
 		dp_classify(s->buf + s->off, f->len, &s->packet);
 		steer_begin(b->w.steer, b->w.cfg, b->now_us);
-		stage_decide(b, s);
+		b->n = 1;
+		stage_decide(b, 0);
 		n--;
 	}
 }

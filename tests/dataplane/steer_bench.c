@@ -475,6 +475,17 @@ static void take_out(struct bench *b)
 	b->out[n] = '\0';
 }
 
+/* As a worker does: every second message is looked at before its turn. */
+static void look(const struct bench *b, struct steer_in *in)
+{
+	static struct steer_ahead ahead;
+
+	memset(&ahead, 0xee, sizeof(ahead));
+	steer_look(b->steer, in, &ahead);
+	steer_look_pair(b->steer, &ahead);
+	in->ahead = &ahead;
+}
+
 enum steer_action bench_bytes(struct bench *b, const char *src, const char *dst, const void *p,
 			      size_t len)
 {
@@ -498,6 +509,8 @@ enum steer_action bench_bytes(struct bench *b, const char *src, const char *dst,
 	snprintf(b->dst, sizeof(b->dst), "%s", dst);
 	memset(&b->v, 0xee, sizeof(b->v));
 	steer_begin(b->steer, b->cfg, b->now_us);
+	if (b->n_messages++ % 2 == 0)
+		look(b, &in);
 	steer_message(b->steer, &in, &b->v);
 	take_out(b);
 	check_verdict(b, &before);

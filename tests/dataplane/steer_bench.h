@@ -89,6 +89,7 @@ struct bench {
 	struct dp_event_ring *events;
 	struct dp_event_reader events_read;
 	uint64_t now_us;
+	uint32_t n_messages; /* so far */
 	struct steer_verdict v;
 	struct guard guard; /* what is sent lies flush against it */
 	char in[BENCH_MSG]; /* last datagram sent, NUL-terminated; its length */

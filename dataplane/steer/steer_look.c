@@ -1,0 +1,50 @@
+/*
+ * Looking ahead: a message's pair is one of thousands, and comes from far away in memory by three
+ * steps, each of which says where the next one leads: the table's slot, the pair, the member. So
+ * the first two are taken while messages before it are decided. Nothing here changes anything but
+ * the caller's struct steer_ahead.
+ */
+#include "dataplane/steer/steer_internal.h"
+
+static bool is_guarded(const struct dp_service *s)
+{
+	return (s->n_allow | s->n_deny | s->requests_per_s) != 0;
+}
+
+void steer_look(const struct steer *s, const struct steer_in *in, struct steer_ahead *a)
+{
+	struct steer_ctx c;
+
+	c.cfg = s->cfg;
+	c.in = in;
+	c.m = &a->msg;
+	c.slot = NULL;
+	c.service = dp_cfg_service(s->cfg, in->listener->service);
+	a->slot = NULL;
+	a->parsed = c.service && !is_guarded(c.service);
+	if (!a->parsed)
+		return;
+	dp_cfg_prefetch_source(s->cfg, &in->src.ip);
+	a->result = sip_msg_parse(&a->msg, in->buf, in->len);
+	/* A user part needs the Request-URI read first. */
+	if (a->result != SIP_OK || !a->msg.is_request
+	    || c.service->select == DP_SELECT_REQUEST_URI_USER)
+		return;
+	steer_select_early(&c);
+	a->slot = c.slot;
+}
+
+void steer_look_pair(const struct steer *s, const struct steer_ahead *a)
+{
+	unsigned int number;
+
+	if (!a->parsed || !a->slot)
+		return;
+	number = *a->slot;
+	dp_cfg_prefetch_pair(s->cfg, number);
+	__builtin_prefetch((const void *)(uintptr_t)&s->p.pair_words[number]);
+	for (unsigned int i = 0; s->p.members && i < DP_PAIR_FIRST; i++)
+		__builtin_prefetch(&s->p.members[dp_member_place(number * DP_PAIR_MEMBERS + i)]
+					    .requests[a->msg.method],
+				   1);
+}
