@@ -10,19 +10,17 @@
 #include <rte_ethdev.h>
 #include <rte_prefetch.h>
 
-#include "dataplane/io/dp_irq.h"
+#include "dataplane/io/dp_idle.h"
 #include "dataplane/io/dp_own.h"
-#include "dataplane/io/dp_rest.h"
 #include "dataplane/io/dp_share.h"
 #include "dataplane/io/dp_special.h"
 #include "dataplane/io/dp_tx.h"
 #include "dataplane/io/dp_vlan.h"
 
 #define BURST        32
-#define AHEAD        4       /* messages of a burst under way at a time: a power of two above two */
-#define TICK_US      10000   /* heartbeat, packets that wait for a next hop */
-#define STEER_US     1000    /* timers of requests in flight */
-#define WEIGH_US     200000  /* between two looks at what sleeping costs */
+#define AHEAD        4     /* messages of a burst under way at a time: a power of two above two */
+#define TICK_US      10000 /* heartbeat, packets that wait for a next hop */
+#define STEER_US     DP_IDLE_FLIGHT_US /* timers of requests in flight */
 #define CLAIM_US     1000000 /* between two words about somebody who claims an address of ours */
 #define LIMITED      4096    /* sources whose own answers are metered at a time */
 #define PREFETCH_LEN 128     /* headers and the start line */
@@ -54,10 +52,7 @@ struct dp_worker {
 	uint32_t links;    /* as last told to control */
 	uint64_t claim_us; /* when a claim was last told to control */
 	struct dp_own own; /* worker 0 announces our addresses */
-	struct dp_rest rest;
-	struct dp_wake wake;
-	struct dp_irq irq;
-	uint64_t weighed_us, cpu_us; /* when sleeping was weighed; CPU time then. 0: not yet */
+	struct dp_idling idle;
 	struct dp_special *special;
 	struct dp_share share;
 	struct dp_packet packets[BURST];
@@ -68,12 +63,12 @@ struct dp_worker {
 	struct dp_tx tx;
 };
 
-static uint64_t clock_ns(clockid_t clock)
+static uint64_t monotonic_us(void)
 {
 	struct timespec ts;
 
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
 static void find_sources(struct dp_worker *w)
@@ -94,44 +89,6 @@ static void find_sources(struct dp_worker *w)
 		};
 		w->n_sources++;
 	}
-}
-
-/* What ends a wait: what the main thread found for all, this worker's interrupts, and mail. A
- * worker without queues gets nothing but mail. */
-static void find_wakes(struct dp_worker *w)
-{
-	bool all = true;
-
-	w->wake = w->n_sources ? w->shared->wake : (struct dp_wake){ .usable = true };
-	dp_irq_init(&w->irq);
-	for (unsigned int i = 0; i < w->n_sources && w->wake.usable; i++) {
-		const struct source *s = &w->sources[i];
-		const struct dp_port *p = &w->shared->ports[s->port];
-
-		if (p->dev.interrupts && !s->shares)
-			all = all && dp_irq_add(&w->irq, s->dev, s->queue) == 0;
-		if (p->exception.interrupts)
-			all = all && dp_irq_add(&w->irq, s->exception, s->queue) == 0;
-	}
-	if (w->irq.n)
-		dp_wake_add(&w->wake, w->irq.fd);
-	w->wake.usable = w->wake.usable && all && (w->wake.n || !w->n_sources);
-	if (dp_mail_fd(&w->share.mail) >= 0)
-		dp_wake_add(&w->wake, dp_mail_fd(&w->share.mail));
-}
-
-static void find_rest(struct dp_worker *w)
-{
-	uint32_t ring = UINT32_MAX, mbps = 0;
-
-	for (unsigned int i = 0; i < w->shared->n_ports; i++) {
-		const struct dp_port *p = &w->shared->ports[i];
-		uint32_t speed = dp_port_speed(p);
-
-		ring = p->dev.rx_ring < ring ? p->dev.rx_ring : ring;
-		mbps = speed > mbps ? speed : mbps;
-	}
-	dp_rest_init(&w->rest, w->shared->region->boot.idle == DP_IDLE_POLL, ring, mbps);
 }
 
 static void send_from_steer(void *arg, const struct steer_send *out)
@@ -237,8 +194,7 @@ struct dp_worker *dp_worker_new(struct dp_shared *shared, unsigned int index, st
 		dp_share_init(&w->share, shared->handover, index, shared->region->boot.spread,
 			      most_queues(shared), w->count);
 		find_sources(w);
-		find_wakes(w);
-		find_rest(w);
+		dp_idle_init(&w->idle, shared, index, dp_mail_fd(&w->share.mail));
 	}
 	if (!w || dp_tx_init(&w->tx, &tx) != 0 || make_steer(w) != 0 || make_special(w) != 0) {
 		dp_worker_free(w);
@@ -256,7 +212,7 @@ void dp_worker_free(struct dp_worker *w)
 	if (!w)
 		return;
 	dp_special_free(w->special);
-	dp_irq_fini(&w->irq);
+	dp_idle_fini(&w->idle);
 	dp_tx_fini(&w->tx);
 	steer_free(w->steer);
 	free(w);
@@ -658,7 +614,7 @@ static void begin_round(struct dp_worker *w)
 {
 	bool changed = dp_region_quiesce(w->shared->region, w->index, &w->view);
 
-	w->now_us = clock_ns(CLOCK_MONOTONIC) / 1000;
+	w->now_us = monotonic_us();
 	w->tx.now_us = w->now_us;
 	w->tx.cfg = w->view.cfg;
 	if (changed || w->tx.ways.net != w->view.net)
@@ -670,62 +626,6 @@ static void begin_round(struct dp_worker *w)
 	if (w->view.cfg)
 		steer_begin(w->steer, w->view.cfg, w->now_us);
 	tick(w);
-}
-
-/* Idle for long: until something comes, or it is time for a tick. */
-static void wait_for_packets(struct dp_worker *w)
-{
-	bool came = true;
-
-	if (dp_mail_sleep(&w->share.mail)) {
-		/* With requests in flight their timers have their pace. */
-		came = dp_wake_wait(&w->wake,
-				    w->count->records_in_use ? STEER_US : DP_REST_WAIT_US);
-		dp_mail_wake(&w->share.mail);
-		dp_irq_clear(&w->irq);
-		w->count->sleeps++;
-		w->count->woken += came;
-	}
-	if (came)
-		dp_rest_busy(&w->rest);
-}
-
-/* Where nothing but sleeping can be done, and it costs more than it shall, it takes longer. */
-static void weigh_rest(struct dp_worker *w)
-{
-	uint64_t cpu_us;
-
-	if (!dp_rest_is_slow(&w->rest)) {
-		w->weighed_us = 0;
-		return;
-	}
-	if (w->now_us - w->weighed_us < WEIGH_US)
-		return;
-	cpu_us = clock_ns(CLOCK_THREAD_CPUTIME_ID) / 1000;
-	if (w->weighed_us)
-		dp_rest_weigh(&w->rest, cpu_us - w->cpu_us, w->now_us - w->weighed_us);
-	w->weighed_us = w->now_us;
-	w->cpu_us = cpu_us;
-}
-
-static void take_rest(struct dp_worker *w)
-{
-	uint32_t us = dp_rest_next(&w->rest);
-
-	if (us == 0) {
-		rte_pause();
-		return;
-	}
-	/* Not while packets wait for a snapshot. After one that nothing came of, sleeps again: it
-	 * was for another worker, or comes a little later than its descriptor says. */
-	if (dp_rest_is_long(&w->rest) && w->wake.usable && dp_hold_count(w->tx.hold) == 0) {
-		if (dp_irq_arm(&w->irq))
-			wait_for_packets(w);
-		return;
-	}
-	w->count->sleeps++;
-	weigh_rest(w);
-	nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL);
 }
 
 int dp_worker_main(void *arg)
@@ -745,10 +645,10 @@ int dp_worker_main(void *arg)
 		dp_tx_flush(&w->tx);
 		if (n) {
 			w->count->busy_cycles += rte_rdtsc() - start;
-			dp_rest_busy(&w->rest);
-			dp_irq_disarm(&w->irq);
+			dp_idle_busy(&w->idle);
 		} else {
-			take_rest(w);
+			dp_idle_rest(&w->idle, &w->share.mail, w->count, w->now_us,
+				     dp_hold_count(w->tx.hold) > 0);
 		}
 	}
 	dp_region_offline(w->shared->region, w->index, &w->view);
