@@ -118,6 +118,9 @@ class Namespace:
         run("ip", "netns", "add", self.name)
         lab.namespaces.append(self)
         self.ip("link", "set", "lo", "up")
+        # A router whose link-local address is tentative solicits nobody (RFC 4861 7.2.2), and drops what it should forward.
+        for key in ("all", "default"):
+            self.sysctl(f"net.ipv6.conf.{key}.accept_dad", 0)
 
     def ip(self, *args, check=True):
         return run("ip", "-n", self.name, *args, check=check)
