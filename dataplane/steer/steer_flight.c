@@ -352,18 +352,22 @@ bool steer_flight_move(struct steer *s, struct steer_flight *f, enum dp_rescue c
 
 /* ---- Responses ---- */
 
-void steer_flight_done(struct steer *s, struct steer_flight *f)
+void steer_flight_linger(struct steer *s, struct steer_flight *f)
 {
-	struct steer_context *x = steer_store_context_of(s->store, f);
-
-	if (!x || x->n < 2) {
-		steer_flight_remove(s, f);
-		return;
-	}
 	f->flags |= STEER_FLIGHT_DONE;
 	f->until_us = s->now_us + STEER_T1_64_US;
 	steer_records_hold(s->records, f->record, s->now_us, STEER_T1_64_US + STEER_HOLD_SLACK_US);
 	steer_timer_set(s, f);
+}
+
+void steer_flight_done(struct steer *s, struct steer_flight *f)
+{
+	struct steer_context *x = steer_store_context_of(s->store, f);
+
+	if (!x || x->n < 2)
+		steer_flight_remove(s, f);
+	else
+		steer_flight_linger(s, f);
 }
 
 /* 503, or 500 to a REGISTER: on to the next member, ACKed, and kept back. */

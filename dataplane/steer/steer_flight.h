@@ -48,6 +48,8 @@ bool steer_flight_response(struct steer_ctx *c, struct steer_resp *r);
 bool steer_flight_move(struct steer *s, struct steer_flight *f, enum dp_rescue cause);
 /** Its client has had its final: nothing more is kept, or until 64*T1 for what may come late. */
 void steer_flight_done(struct steer *s, struct steer_flight *f);
+/** The same where a branch without a final is left, which is ACKed here when it comes. */
+void steer_flight_linger(struct steer *s, struct steer_flight *f);
 void steer_flight_remove(struct steer *s, struct steer_flight *f);
 bool steer_flight_pair_flag(const struct steer *s, uint32_t member, enum dp_pair_flags flag);
 bool steer_flight_is_down(const struct steer *s, uint32_t member);

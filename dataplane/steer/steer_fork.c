@@ -288,12 +288,15 @@ static bool accepted(struct fork *k)
 		return absorb(k, "its client has had a final");
 	if (k->invite)
 		k->rec->state = STEER_RECORD_OPEN; /* for the caller, who writes it down */
-	if (!(k->x->flags & STEER_CONTEXT_ACCEPTED))
+	if (k->t && !(k->x->flags & STEER_CONTEXT_ACCEPTED))
 		use(k);
 	k->x->flags |= STEER_CONTEXT_ACCEPTED;
 	k->f->flags |= STEER_FLIGHT_ACKED; /* a final of ours is not sent again */
 	steer_fork_cancel_all(k->s, k->f, k->x, k->t);
-	steer_flight_done(k->s, k->f);
+	if (k->t)
+		steer_flight_done(k->s, k->f);
+	else
+		steer_flight_linger(k->s, k->f);
 	return true;
 }
 
@@ -389,8 +392,10 @@ bool steer_fork_response(struct steer_ctx *c, struct steer_resp *r, struct steer
 	};
 	bool first;
 
-	if (!k.t && k.invite && k.status / 100 == 2) /* of a former life of its client's branch */
-		return true;
+	/* Of a branch that was given up before there was a context, or of a former life of its
+	 * client's branch: for the client the INVITE is accepted. */
+	if (!k.t && k.invite && k.status / 100 == 2)
+		return x->flags & STEER_CONTEXT_ACCEPTED || accepted(&k);
 	if (!k.t) {
 		steer_drop(c, DP_REASON_RESP_ABSORBED, "a branch that nobody knows");
 		return false;

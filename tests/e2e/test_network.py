@@ -3,6 +3,7 @@
 import itertools
 import socket
 import struct
+import threading
 import time
 
 from lab import wait_for
@@ -235,10 +236,24 @@ def test_a_dead_server_answers_with_icmp(lab):
         dp = Alone(lab, rack, config, name=f"dp-{kind[0]}")
         dp.drive()
         phone = udp(rack.callers, caller)
-        phone.sendto(sip("INVITE", caller, pattern(200), "sip:b@example.com"), (appliance, 5060))
+        invite = sip("INVITE", caller, pattern(200), "sip:b@example.com")
+
+        # As a phone does, until the server's kernel says it: it limits how often it does, all namespaces together.
+        heard = threading.Event()
+
+        def send():
+            for _ in range(40):
+                phone.sendto(invite, (appliance, 5060))
+                if heard.wait(1):
+                    return
+
+        sender = threading.Thread(target=send, daemon=True)
+        sender.start()
         assert dp.until("icmp") == ["icmp", "0", *kind]
         # The first error moves the INVITE to the next member, whose host has no server either: one from each, all proven.
-        wait_for("an error from each member", lambda: dp.stats().get("icmp-errors", 0) >= members, 5)
+        wait_for("an error from each member", lambda: dp.stats().get("icmp-errors", 0) >= members, 30)
+        heard.set()
+        sender.join()
         stats = dp.stats()
         assert stats["icmp-absorbed"] == stats["icmp-errors"] and "icmp-unproven" not in stats, stats
         # A client that is gone: nothing in its error proves it, and nothing comes of it.
