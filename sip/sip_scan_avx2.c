@@ -5,6 +5,8 @@
 
 #include <immintrin.h>
 
+#include "sip/sip_prefix_sse.h"
+
 static inline __m256i load(const uint8_t *p)
 {
 	return _mm256_loadu_si256((const __m256i *)p);
@@ -71,17 +73,6 @@ static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
 	uint64_t upper = set->upper ? bits(a) | bits(b) << 32 : 0;
 
 	return (not_in(a, low) | not_in(b, low) << 32) & ~upper;
-}
-
-static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
-{
-	__m128i text = _mm_load_si128((const __m128i *)p->text);
-	__m128i mask = _mm_load_si128((const __m128i *)p->mask);
-	__m128i lift = _mm_load_si128((const __m128i *)p->lift);
-
-	return _mm_testz_si128(
-		_mm_xor_si128(_mm_adds_epu8(lift, _mm_loadu_si128((const __m128i *)line)), text),
-		mask);
 }
 
 #define SIP_SCAN_NAME "avx2"

@@ -5,6 +5,8 @@
 
 #include <immintrin.h>
 
+#include "sip/sip_prefix_sse.h"
+
 static inline __m128i load(const uint8_t *p)
 {
 	return _mm_loadu_si128((const __m128i *)p);
@@ -73,17 +75,6 @@ static inline uint64_t out64(const uint8_t *p, const struct sip_set *set)
 	uint64_t upper = set->upper ? join(bits(a), bits(b), bits(c), bits(d)) : 0;
 
 	return join(not_in(a, low), not_in(b, low), not_in(c, low), not_in(d, low)) & ~upper;
-}
-
-static inline bool has_prefix(const uint8_t *line, const struct sip_pattern *p)
-{
-	__m128i text = _mm_load_si128((const __m128i *)p->text);
-	__m128i mask = _mm_load_si128((const __m128i *)p->mask);
-	__m128i lift = _mm_load_si128((const __m128i *)p->lift);
-
-	return _mm_testz_si128(
-		_mm_xor_si128(_mm_adds_epu8(lift, _mm_loadu_si128((const __m128i *)line)), text),
-		mask);
 }
 
 #define SIP_SCAN_NAME "sse4.2"

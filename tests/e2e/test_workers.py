@@ -121,15 +121,22 @@ def trunk_frames(n, mac=b"\2\0\0\0\0\1"):
         yield mac + b"\2\0\0\0\0\7\x08\0" + udp4("203.0.113.10", APPLIANCE4, text)
 
 
-def test_a_trunk_that_fills_its_queue_turns_hot_and_no_transaction_changes_its_worker(lab):
-    n = 20000
-    pcap(f"{lab.dir}/trunk.pcap", trunk_frames(n))
+def replaying(lab, queues, settings=""):
+    """A data plane of four workers that receives files of the lab again and again, one on each queue."""
     rack = Rack(lab)
-    config = rack.config(top="workers: 4\nhand-over-ring: 8192\nrecord-hold: 600s\n").replace(
-        "net_af_xdp0,iface=wire0", f"net_pcap0,rx_pcap={lab.dir}/trunk.pcap,infinite_rx=1")
+    files = "".join(f",rx_pcap={lab.dir}/{q}.pcap" for q in queues)
+    config = rack.config(top=f"workers: 4\n{settings}hand-over-ring: 8192\nrecord-hold: 600s\n").replace(
+        "net_af_xdp0,iface=wire0", f"net_pcap0{files},infinite_rx=1")
     dp = Alone(lab, rack, config)
     assert dp.drive()[0] == "running", dp.process.tail()
     dp.ns.ip("neigh", "replace", "192.0.2.1", "lladdr", "02:00:00:00:00:07", "dev", "net0", "nud", "permanent")
+    return dp
+
+
+def test_a_trunk_that_fills_its_queue_turns_hot_and_no_transaction_changes_its_worker(lab):
+    n = 20000
+    pcap(f"{lab.dir}/trunk.pcap", trunk_frames(n))
+    dp = replaying(lab, ["trunk"])
 
     # The file goes round and round, as fast as it is taken: what is dropped on a full ring comes again, as a
     # retransmission would.
@@ -233,12 +240,7 @@ def test_fragments_on_several_queues_meet_and_their_requests_have_one_worker(lab
             queues[(half + i) % 2].append(b"\2\0\0\0\0\1\2\0\0\0\0\7\x08\0" + packet)
     for q, frames in enumerate(queues):
         pcap(f"{lab.dir}/queue{q}.pcap", frames)
-    rack = Rack(lab)
-    config = rack.config(top="workers: 4\nspread: never\nhand-over-ring: 8192\nrecord-hold: 600s\n").replace(
-        "net_af_xdp0,iface=wire0", f"net_pcap0,rx_pcap={lab.dir}/queue0.pcap,rx_pcap={lab.dir}/queue1.pcap,infinite_rx=1")
-    dp = Alone(lab, rack, config)
-    assert dp.drive()[0] == "running", dp.process.tail()
-    dp.ns.ip("neigh", "replace", "192.0.2.1", "lladdr", "02:00:00:00:00:07", "dev", "net0", "nud", "permanent")
+    dp = replaying(lab, ["queue0", "queue1"], "spread: never\n")
     wait_for("every request", lambda: sum(w["records"] for w in dp.workers(4)) >= n, 30, 0.5)
     time.sleep(2)
     seen = dp.workers(4)
