@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the parts of the test suite and adds up what they say.
 
-Each part prints its failures; the last line is "N passed, N failed". Build trees are build, build-clang, build-asan and
+Each part prints its failures; the end says once more, in a line each, what failed where, and the last line is "N passed, N
+failed". Build trees are build, build-clang, build-asan and
 build-tsan, so that a second run is quick."""
 
 import argparse
@@ -12,6 +13,8 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+
+import gist
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SANITIZER_ENV = {
@@ -26,13 +29,14 @@ class Tally:
 
     def __init__(self):
         self.passed = 0
-        self.failed = []
+        self.failed = {}  # name: what went wrong, in a line
 
-    def add(self, good, name, detail=""):
+    def add(self, good, name, detail="", why=None):
+        """`why`: the line for the end, where it is not to be found in the detail."""
         if good:
             self.passed += 1
             return
-        self.failed.append(name)
+        self.failed[name] = gist.of_log(detail) if why is None else why
         print(f"FAILED: {name}")
         for line in detail.strip().splitlines()[-40:]:
             print(f"    {line}")
@@ -73,7 +77,8 @@ def add_junit(tally, tree, status, out):
                 bad = [c for c in case if c.tag in ("failure", "error")]
                 log = "".join(e.text or "" for e in suite.iter("system-out"))
                 log += "".join(e.text or "" for e in suite.iter("system-err"))
-                tally.add(not bad, f"{tree}: {suite.get('name')} {case.get('name')}", log)
+                tally.add(not bad, f"{tree}: {suite.get('name')} {case.get('name')}", log,
+                          gist.of_case(log, case.get("name")) if bad else None)
                 cases += 1
     if status and not any(name.startswith(f"{tree}: ") for name in tally.failed):
         tally.add(False, f"{tree}: meson test", out)
@@ -137,8 +142,8 @@ def part_e2e(tally):
     if os.path.exists(f"{ROOT}/build/e2e.txt"):
         with open(f"{ROOT}/build/e2e.txt") as f:
             for line in f:
-                verdict, name = line.rstrip("\n").split(" ", 1)
-                tally.add(verdict == "ok", f"e2e: {name}")
+                verdict, name, *why = line.rstrip("\n").split(" ", 2)
+                tally.add(verdict == "ok", f"e2e: {name}", why=why[0] if why else "")
                 cases += 1
         os.unlink(f"{ROOT}/build/e2e.txt")
     if cases == 0 or (status and not any(n.startswith("e2e: ") for n in tally.failed)):
@@ -153,7 +158,7 @@ def part_vm(tally):
     status, out = call(["./scripts/vm-test"], timeout=600)
     lines = [line.split(None, 1) for line in out.splitlines() if line.startswith(("ok ", "FAILED "))]
     for verdict, name in lines:
-        tally.add(verdict == "ok", name, out)
+        tally.add(verdict == "ok", name, out, gist.short(name))
     if not lines or (status and all(verdict == "ok" for verdict, _ in lines)):
         tally.add(False, "vm: the run itself", out)
 
@@ -189,8 +194,8 @@ def main():
               f" {time.monotonic() - begin:.0f} s", flush=True)
     if tally.failed:
         print("\nFailed:")
-        for name in tally.failed:
-            print(f"  {name}")
+        for name, why in tally.failed.items():
+            print(f"  {name}\n      {why}")
     print(f"{tally.passed} passed, {len(tally.failed)} failed")
     return 1 if tally.failed or not tally.passed else 0
 

@@ -8,6 +8,7 @@ import argparse
 import glob
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,10 @@ import traceback
 from lab import Lab
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(1, os.path.dirname(HERE))
+
+import gist  # noqa: E402
+
 LIMIT_S = 240  # a test that takes longer is broken
 
 
@@ -45,7 +50,7 @@ def logs(lab):
 
 
 def run_one(name, function, keep):
-    """Whether it passed."""
+    """What went wrong, in a line; None when it passed."""
 
     def too_long(*_):
         raise TookTooLong(f"no end after {LIMIT_S} s")
@@ -58,39 +63,53 @@ def run_one(name, function, keep):
             function(lab)
             bad = lab.judge()
             assert not bad, "packets that an independent observer finds wrong:\n" + "\n".join(bad[:20])
-            good = True
-        except Exception:  # a test may fail in any way; the others go on
-            good = False
+            why = None
+        except Exception as e:  # a test may fail in any way; the others go on
+            why = gist.of_exception(e, HERE)
             print("".join("    " + line for line in traceback.format_exc().splitlines(True)))
             logs(lab)
         signal.alarm(0)
-    print(f"{'ok    ' if good else 'FAILED'} {name} ({time.monotonic() - begin:.1f} s)", flush=True)
-    return good
+    print(f"{'FAILED' if why else 'ok    '} {name} ({time.monotonic() - begin:.1f} s)", flush=True)
+    return why
+
+
+class Beside:
+    """A test in a process of its own."""
+
+    def __init__(self, name, keep):
+        self.name = name
+        self.out = tempfile.TemporaryFile("w+")
+        self.report = tempfile.NamedTemporaryFile("r")
+        argv = [sys.executable, os.path.abspath(__file__), "--exactly", name, "--report", self.report.name]
+        self.process = subprocess.Popen(argv + (["--keep"] if keep else []), stdout=self.out, stderr=subprocess.STDOUT)
+
+    def result(self):
+        """Show what it said; what went wrong, as run_one()."""
+        self.out.seek(0)
+        lines = self.out.read().splitlines()
+        print("\n".join(line for line in lines if not re.fullmatch(r"\d+ passed, \d+ failed", line)), flush=True)
+        verdict, _, why = (self.report.read().rstrip("\n").split(" ", 2) + ["", ""])[:3]
+        if self.process.returncode == 0 and verdict == "ok":
+            return None
+        return why or f"its process ended with {self.process.returncode}: {gist.of_log(chr(10).join(lines))}"
 
 
 def run_beside(cases, jobs, keep):
     """Run each test in a process of its own, several at a time; what each says is shown when it ends."""
-    waiting, running, results = list(cases), {}, []
+    waiting, running, results = list(cases), [], []
     while waiting or running:
         while waiting and len(running) < jobs:
-            name = waiting.pop(0)[0]
-            out = tempfile.TemporaryFile("w+")
-            argv = [sys.executable, os.path.abspath(__file__), "--exactly", name] + (["--keep"] if keep else [])
-            running[name] = (subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT), out)
+            running.append(Beside(waiting.pop(0)[0], keep))
         time.sleep(0.05)
-        for name, (process, out) in list(running.items()):
-            if process.poll() is None:
-                continue
-            del running[name]
-            out.seek(0)
-            print("\n".join(out.read().splitlines()[:-1]), flush=True)  # without its own sum
-            results.append((name, process.returncode == 0))
+        for child in [c for c in running if c.process.poll() is not None]:
+            running.remove(child)
+            results.append((child.name, child.result()))
     return results
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--report", help="one line per test: 'ok NAME' or 'failed NAME'")
+    parser.add_argument("--report", help="one line per test: 'ok NAME' or 'failed NAME WHY'")
     parser.add_argument("--keep", action="store_true", help="leave logs and captures in place")
     parser.add_argument("--jobs", type=int, default=1, help="tests at a time, but those of files that say ALONE")
     parser.add_argument("--exactly", help=argparse.SUPPRESS)
@@ -104,8 +123,12 @@ def main():
     results += [(name, run_one(name, function, args.keep)) for name, function in alone]
     if args.report:
         with open(args.report, "w") as f:
-            f.writelines(f"{'ok' if good else 'failed'} {name}\n" for name, good in results)
-    bad = [name for name, good in results if not good]
+            f.writelines(f"failed {name} {why}\n" if why else f"ok {name}\n" for name, why in results)
+    bad = [(name, why) for name, why in results if why]
+    if bad and not args.exactly:
+        print("\nFailed:")
+        for name, why in bad:
+            print(f"  {name}\n      {why}")
     print(f"{len(results) - len(bad)} passed, {len(bad)} failed")
     return 1 if bad or not results else 0
 
