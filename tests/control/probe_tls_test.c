@@ -50,8 +50,8 @@ static void ask(struct peer *p, const char *host, const char *name, const struct
 	struct ctl_target *t = ctl_target_new(bench.prober, &params);
 
 	cr_assert_not_null(t);
-	bench_probe(&bench, t, CTL_PROBE_OPTIONS, 2000 * MS);
-	bench_run(&bench, 1, 4000 * MS);
+	bench_probe(&bench, t, CTL_PROBE_OPTIONS, 20000 * MS);
+	bench_run(&bench, 1, 30000 * MS);
 	cr_assert_eq(bench.n_done, 1);
 	ctl_target_free(t);
 }
@@ -144,8 +144,8 @@ Test(probe_tls, a_connection_is_kept)
 	char via[512];
 
 	for (unsigned int i = 0; i < 5; i++) {
-		bench_probe(&bench, t, CTL_PROBE_OPTIONS, 2000 * MS);
-		bench_run(&bench, 1, 3000 * MS);
+		bench_probe(&bench, t, CTL_PROBE_OPTIONS, 20000 * MS);
+		bench_run(&bench, 1, 30000 * MS);
 		cr_expect(bench.done.answered);
 	}
 	cr_expect_eq(p.n_accepted, 1);
@@ -229,7 +229,7 @@ Test(probe_tls, peers_that_speak_no_tls)
 		params.at.transport = DP_TLS;
 		t = ctl_target_new(bench.prober, &params);
 		bench_probe(&bench, t, CTL_PROBE_OPTIONS, 300 * MS);
-		bench_run(&bench, 1, 2000 * MS);
+		bench_run(&bench, 1, 30000 * MS);
 		cr_expect_eq(bench.n_done, 1);
 		cr_expect_eq(bench.done.code, CTL_ERROR_TLS, "row %zu: %u", i, bench.done.code);
 		cr_expect_eq(bench.done.detail, rows[i].want, "row %zu: %u", i, bench.done.detail);
@@ -287,7 +287,7 @@ Test(probe_tls, a_register_with_credentials)
 	struct ctl_target *t = ctl_target_new(bench.prober, &params);
 
 	bench_probe(&bench, t, CTL_PROBE_REGISTER, 32000 * MS);
-	bench_run(&bench, 1, 3000 * MS);
+	bench_run(&bench, 1, 30000 * MS);
 	cr_expect_eq(bench.done.code, 200);
 	cr_expect_eq(p.sip.n_registers, 2);
 	ctl_target_free(t);
@@ -319,18 +319,18 @@ Test(probe_tls, files_that_change_are_read_again)
 						  .tls = { .ca = other_ca.cert, .verify = true } };
 	struct ctl_target *t = ctl_target_new(bench.prober, &params);
 
-	bench_probe(&bench, t, CTL_PROBE_OPTIONS, 2000 * MS);
-	bench_run(&bench, 1, 3000 * MS);
+	bench_probe(&bench, t, CTL_PROBE_OPTIONS, 20000 * MS);
+	bench_run(&bench, 1, 30000 * MS);
 	cr_expect_eq(bench.done.detail, CTL_TLS_UNKNOWN_CA);
 	copy_file(ca.cert, other_ca.cert);
-	bench_probe(&bench, t, CTL_PROBE_OPTIONS, 2000 * MS);
-	bench_run(&bench, 1, 3000 * MS);
+	bench_probe(&bench, t, CTL_PROBE_OPTIONS, 20000 * MS);
+	bench_run(&bench, 1, 30000 * MS);
 	cr_expect(bench.done.answered);
 	peer_hang_up(&p);
 	bench_run(&bench, 2, 20 * MS);
 	cr_assert_eq(truncate(other_ca.cert, 10), 0);
-	bench_probe(&bench, t, CTL_PROBE_OPTIONS, 2000 * MS);
-	bench_run(&bench, 1, 3000 * MS);
+	bench_probe(&bench, t, CTL_PROBE_OPTIONS, 20000 * MS);
+	bench_run(&bench, 1, 30000 * MS);
 	cr_expect(bench.done.answered);
 	cr_expect_eq(p.n_accepted, 3);
 	ctl_target_free(t);
@@ -373,8 +373,8 @@ Test(probe_tls, without_usable_files_a_probe_says_so)
 						  .tls = { .ca = "/nowhere/ca", .verify = true } };
 	struct ctl_target *t = ctl_target_new(bench.prober, &params);
 
-	bench_probe(&bench, t, CTL_PROBE_OPTIONS, 2000 * MS);
-	bench_run(&bench, 1, 3000 * MS);
+	bench_probe(&bench, t, CTL_PROBE_OPTIONS, 20000 * MS);
+	bench_run(&bench, 1, 30000 * MS);
 	cr_expect_eq(bench.done.code, CTL_ERROR_TLS);
 	cr_expect_eq(bench.done.detail, CTL_TLS_OWN_FILES);
 	ctl_target_free(t);

@@ -73,18 +73,33 @@ static uint64_t count(enum ctl_probe_count c)
 	return ctl_prober_counts(prober)[c];
 }
 
-/* Run the loop until `wanted` probes are done or the time is over. */
+static void go_round(void)
+{
+	const struct timeval tv = { .tv_usec = 5000 };
+
+	event_base_loopexit(base, &tv);
+	event_base_dispatch(base);
+}
+
+/* Run the loop until `wanted` probes are done or the time is over; and so many rounds at least that
+ * whatever has come meanwhile is read and answered, if the machine gave us no time. */
 static void run(unsigned int wanted, uint64_t at_most_us)
 {
 	uint64_t end = ctl_now_us() + at_most_us;
 
-	while (n_done < wanted && ctl_now_us() < end) {
-		const struct timeval tv = { .tv_usec = 5000 };
-
-		event_base_loopexit(base, &tv);
-		event_base_dispatch(base);
-	}
+	for (unsigned int i = 0; n_done < wanted && (i < 10 || ctl_now_us() < end); i++)
+		go_round();
 }
+
+/* The bound is there to end a broken test. */
+#define UNTIL(condition)                                                    \
+	do {                                                                \
+		uint64_t end_ = ctl_now_us() + 20000 * MS;                  \
+                                                                            \
+		while (!(condition) && ctl_now_us() < end_)                 \
+			go_round();                                         \
+		cr_assert(condition, "gave up waiting for %s", #condition); \
+	} while (0)
 
 static struct ctl_probe *probe(enum ctl_probe_method method, unsigned int n_sends,
 			       uint64_t spread_us)
@@ -102,15 +117,15 @@ static struct ctl_probe *probe(enum ctl_probe_method method, unsigned int n_send
 
 Test(probe_udp, an_options_is_answered)
 {
+	uint64_t start = ctl_now_us();
 	char value[512];
 
-	probe(CTL_PROBE_OPTIONS, 3, 900 * MS);
-	run(1, 2000 * MS);
-	cr_assert_eq(n_done, 1);
+	probe(CTL_PROBE_OPTIONS, 3, 30000 * MS);
+	UNTIL(n_done == 1);
 	cr_expect(done.answered);
 	cr_expect_eq(done.code, 200);
 	cr_expect_gt(done.rtt_us, 0);
-	cr_expect_lt(done.rtt_us, 1000 * MS);
+	cr_expect_leq(done.rtt_us, ctl_now_us() - start);
 	cr_expect_eq(server.n_received, 1);
 	cr_expect_eq(strncmp(server.last, "OPTIONS sip:127.0.0.1:", 22), 0, "%s", server.last);
 	cr_expect(server_header(&server, "Max-Forwards", value, sizeof(value)));
@@ -128,7 +143,7 @@ Test(probe_udp, its_sends_are_spread_and_one_lost_datagram_is_no_failure)
 
 	server.skip = 2;
 	probe(CTL_PROBE_OPTIONS, 3, 300 * MS);
-	run(1, 2000 * MS);
+	UNTIL(n_done == 1);
 	cr_assert(done.answered);
 	cr_expect_eq(server.n_received, 3);
 	cr_expect_geq(ctl_now_us() - start, 200 * MS, "two thirds of the spread");
@@ -141,7 +156,8 @@ Test(probe_udp, it_sends_no_more_than_ordered_and_forgets_when_cancelled)
 
 	server.mood = SERVER_SILENT;
 	pr = probe(CTL_PROBE_OPTIONS, 3, 60 * MS);
-	run(1, 200 * MS);
+	UNTIL(server.n_received == 3);
+	run(1, 100 * MS);
 	cr_expect_eq(server.n_received, 3);
 	cr_expect_eq(n_done, 0, "the deadline is the owner's");
 	ctl_probe_cancel(pr);
@@ -149,12 +165,18 @@ Test(probe_udp, it_sends_no_more_than_ordered_and_forgets_when_cancelled)
 
 Test(probe_udp, rfc3261_17_1_2_2_timer_e)
 {
+	static const uint64_t due_us[] = { 0, 500 * MS, 1500 * MS }; /* the next at 3.5 s */
+	uint64_t start = ctl_now_us();
 	struct ctl_probe *pr;
 
 	server.mood = SERVER_SILENT;
 	pr = probe(CTL_PROBE_REGISTER, 0, 0);
-	run(1, 1700 * MS); /* 0, 0.5, 1.5 s; the next at 3.5 s */
-	cr_expect_eq(server.n_received, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		UNTIL(server.n_received > i);
+		cr_expect_geq(ctl_now_us() - start, due_us[i]);
+	}
+	run(1, 100 * MS);
+	cr_expect(server.n_received == 3 || ctl_now_us() - start >= 3500 * MS);
 	ctl_probe_cancel(pr);
 }
 
@@ -162,7 +184,7 @@ Test(probe_udp, a_provisional_response_is_no_answer)
 {
 	server.mood = SERVER_TRIES_FIRST;
 	probe(CTL_PROBE_REGISTER, 0, 0);
-	run(1, 1000 * MS);
+	UNTIL(n_done == 1);
 	cr_expect_eq(done.code, 200);
 	cr_expect_eq(count(CTL_PROBE_PROVISIONAL), 1);
 }
@@ -223,7 +245,7 @@ Test(probe_udp, no_two_probes_share_branch_call_id_or_tag)
 	for (unsigned int i = 0; i < 2; i++) {
 		n_done = 0;
 		probe(CTL_PROBE_OPTIONS, 1, 1000 * MS);
-		run(1, 1000 * MS);
+		UNTIL(n_done == 1);
 		server_header(&server, "Via", via[i], sizeof(via[i]));
 		server_header(&server, "Call-ID", id[i], sizeof(id[i]));
 		server_header(&server, "From", from[i], sizeof(from[i]));
@@ -245,8 +267,7 @@ Test(probe_udp, a_closed_port_is_an_icmp_error_at_once)
 	target =
 		ctl_target_new(prober, &(struct ctl_target_params){ .at = at, .max_forwards = 70 });
 	probe(CTL_PROBE_OPTIONS, 3, 3000 * MS);
-	run(1, 1000 * MS);
-	cr_assert_eq(n_done, 1);
+	UNTIL(n_done == 1);
 	cr_expect_not(done.answered);
 	cr_expect_eq(done.code, CTL_ERROR_ICMP);
 	cr_expect_eq(done.detail, 3 << 8 | 3, "port unreachable");
@@ -256,7 +277,7 @@ Test(probe_udp, a_closed_port_is_an_icmp_error_at_once)
 	aim(NULL, NULL);
 	n_done = 0;
 	probe(CTL_PROBE_OPTIONS, 1, 1000 * MS);
-	run(1, 1000 * MS);
+	UNTIL(n_done == 1);
 	cr_expect(done.answered);
 }
 
@@ -268,8 +289,7 @@ Test(probe_udp, what_cannot_be_sent_fails_at_once)
 	cr_assert_eq(dp_ip_parse("192.0.2.77", &params.from), 0); /* not an address of ours */
 	target = ctl_target_new(prober, &params);
 	probe(CTL_PROBE_OPTIONS, 3, 3000 * MS);
-	run(1, 1000 * MS);
-	cr_assert_eq(n_done, 1);
+	UNTIL(n_done == 1);
 	cr_expect_not(done.answered);
 	cr_expect_eq(done.code, CTL_ERROR_SEND);
 	cr_expect_eq(done.detail, EADDRNOTAVAIL);
@@ -288,7 +308,7 @@ Test(probe_udp, the_source_address_is_the_configured_one)
 	params.host = "sip.example.com";
 	target = ctl_target_new(prober, &params);
 	probe(CTL_PROBE_OPTIONS, 1, 1000 * MS);
-	run(1, 1000 * MS);
+	UNTIL(n_done == 1);
 	cr_expect(done.answered);
 	cr_expect(server_header(&server, "Via", via, sizeof(via)));
 	cr_expect_not_null(strstr(via, "127.0.0.9:"), "%s", via);
@@ -305,7 +325,7 @@ Test(probe_udp, ipv6)
 	ctl_target_free(target);
 	aim(NULL, NULL);
 	probe(CTL_PROBE_OPTIONS, 1, 1000 * MS);
-	run(1, 1000 * MS);
+	UNTIL(n_done == 1);
 	cr_expect(done.answered);
 	cr_expect_eq(strncmp(server.last, "OPTIONS sip:[::1]:", 18), 0, "%s", server.last);
 }
@@ -337,7 +357,7 @@ Test(probe_udp, rfc7616_register_with_credentials)
 		server.proxy_auth = rows[i].proxy;
 		server.stale_once = rows[i].stale;
 		probe(CTL_PROBE_REGISTER, 0, 0);
-		run(1, 2000 * MS);
+		UNTIL(n_done == 1);
 		cr_expect_eq(done.code, rows[i].code, "row %zu: %u", i, done.code);
 		cr_expect_eq(server.n_registers, rows[i].registers, "row %zu: %u REGISTERs", i,
 			     server.n_registers);
@@ -376,16 +396,14 @@ Test(probe_udp, a_flood_of_garbage_delays_no_answer_and_is_no_life)
 
 	server.mood = SERVER_SILENT;
 	pr = probe(CTL_PROBE_OPTIONS, 1, 1000 * MS);
-	run(1, 20 * MS);
+	UNTIL(server.n_received == 1);
 	pelt(2000);
 	server.mood = SERVER_ANSWERS;
-	run(1, 100 * MS);
+	UNTIL(count(CTL_PROBE_MALFORMED) > 500 && count(CTL_PROBE_OTHER_BRANCH) > 500);
 	cr_expect_eq(n_done, 0);
-	cr_expect_gt(count(CTL_PROBE_MALFORMED), 500);
-	cr_expect_gt(count(CTL_PROBE_OTHER_BRANCH), 500);
 	ctl_probe_cancel(pr);
 	probe(CTL_PROBE_OPTIONS, 1, 1000 * MS);
-	run(1, 1000 * MS);
+	UNTIL(n_done == 1);
 	cr_expect(done.answered);
 }
 
@@ -406,7 +424,7 @@ Test(probe_udp, what_has_arrived_is_heard_before_deadlines_pass)
 
 	server.mood = SERVER_SILENT;
 	waiting = probe(CTL_PROBE_OPTIONS, 1, 1000 * MS);
-	run(1, 20 * MS);
+	UNTIL(server.n_received == 1);
 	pelt(1000);
 	server_answer_last(&server);
 	ctl_timer_set(ctl_clock_timers(clock_), &deadline, ctl_now_us() + 1 * MS);
