@@ -9,19 +9,22 @@ import time
 
 from lab import wait_for
 from rack import APPLIANCE4, Appliance, Rack, Wiretap
-from sippload import Load, Server
+from sippload import FAR_MS, Load, Server
 from test_dataplane import udp4
 
 ALONE = True  # load or figures: nothing else beside it
 
-FAST = "oos-check: 500ms\noos-force: 200ms\n"
+PATIENT = "oos-check: 500ms\noos-force: 200ms\nprobe-timeout: 2s\n"
 FRR = "/usr/lib/frr"
 
 
 class Bgp:
-    """An FRR bgpd in a namespace, that talks to one neighbour; it needs no zebra, for it installs nothing."""
+    """An FRR bgpd in a namespace, that talks to one neighbour; it needs no zebra, for it installs nothing. One of two has to
+    be passive: where both connect at once, one end may take for established what the other one closes (RFC 4271 6.8)."""
 
-    def __init__(self, ns, address, peer):
+    HOLD_S = 9
+
+    def __init__(self, ns, address, peer, passive=False):
         self.ns = ns
         self.dir = f"{ns.lab.dir}/bgp-{ns.short}"
         os.makedirs(self.dir, mode=0o777)
@@ -29,7 +32,8 @@ class Bgp:
         conf = ns.lab.file(
             f"bgp-{ns.short}.conf",
             f"router bgp 64500\n bgp router-id {address}\n no bgp network import-check\n neighbor {peer} remote-as 64500\n"
-            f" neighbor {peer} timers 1 3\n neighbor {peer} timers connect 1\n neighbor {peer} update-source {address}\n")
+            f" neighbor {peer} timers 1 {self.HOLD_S}\n neighbor {peer} timers connect 1\n"
+            f" neighbor {peer} update-source {address}\n" + (f" neighbor {peer} passive\n" if passive else ""))
         self.process = ns.start("bgpd", f"{FRR}/bgpd", "-Z", "-S", "-n", "-f", conf, "-i", f"{self.dir}/pid",
                                 "--vty_socket", self.dir, "-P", "0", "--log", "stdout")
         self.peer = peer
@@ -92,12 +96,12 @@ def ping(i):
 def test_probes_and_bgp_survive_a_flood_of_garbage_to_any_port(lab):
     rack = Rack(lab)
     for name in rack.servers:
-        Server(rack, name).start()
+        Server(rack, name, away_ms=FAR_MS).start()
     tap = Wiretap(rack)
-    config = rack.config(rack.pair_config(extra=FAST), top="kernel-rest: 2000\nkernel-ping: 200\n")
+    config = rack.config(rack.pair_config(extra=PATIENT), top="kernel-rest: 2000\nkernel-ping: 200\n")
     appliance = Appliance(rack, config).start()
     appliance.wait_up("east-a", "east-b")
-    peers = [Bgp(rack.router, "192.0.2.1", APPLIANCE4), Bgp(rack.appliance_ns, APPLIANCE4, "192.0.2.1")]
+    peers = [Bgp(rack.router, "192.0.2.1", APPLIANCE4), Bgp(rack.appliance_ns, APPLIANCE4, "192.0.2.1", passive=True)]
     for p in peers:
         p.wait_established()
     began = [p.lost() for p in peers]
@@ -106,14 +110,15 @@ def test_probes_and_bgp_survive_a_flood_of_garbage_to_any_port(lab):
                for i in range(64)]
     flood = Flood(rack, garbage + [(0x0800, ping(i)) for i in range(32)])
     load = Load(rack, 300, 50, hold_ms=200)
-    time.sleep(10)  # three times the hold time of BGP, twenty probes to each member
+    time.sleep(Bgp.HOLD_S + 3)  # whoever hears nothing for so long closes; some twenty probes to each member
     status = load.wait()
     sent = flood.stop()
     drops = appliance.ctl("stats", "show")["workers"][0]["drops"]
     assert drops["kernel-rest-limited"] > 1000 and drops["kernel-ping-limited"] > 1000, (sent, drops)
     for reason in ("neighbours", "routing", "probes"):
         assert drops[f"kernel-{reason}-limited"] == 0, drops
-    assert [p.lost() for p in peers] == began == [(0, "Established")] * 2
+    ended = [p.lost() for p in peers]
+    assert ended == began == [(0, "Established")] * 2, (began, ended)
     changed = appliance.ctl("event", "list")[events:]
     assert changed == [], changed
     assert status == 0 and load.figures() == (300, 300, 0, 0), (load.figures(), load.errors()[-2000:])
