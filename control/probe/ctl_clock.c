@@ -3,10 +3,16 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* A run so late comes after a time in which we did not run, and may be not we alone: what answers
+ * that the timers wait for could not be sent then. They have as long again, up to the second. */
+#define LATE_US  20000
+#define GRACE_US 30000
+
 struct ctl_clock {
 	struct ctl_timers timers;
 	struct event *ev;
 	bool running;        /* the end of the run arms the event once */
+	bool late;           /* the next run was due long ago, and is put off: once */
 	uint64_t stopped_us; /* its time when it was stopped; 0: it goes */
 	uint64_t lag_us;     /* how long it was stopped, all in all */
 };
@@ -39,22 +45,41 @@ static uint64_t timers_now(void *arg)
 	return ctl_clock_now_us(arg);
 }
 
-static void arm(struct ctl_clock *c, uint64_t at_us)
+static void arm_in(struct ctl_clock *c, uint64_t in_us)
 {
-	uint64_t now_us = ctl_clock_now_us(c);
-	uint64_t in_us = at_us > now_us ? at_us - now_us : 0;
 	const struct timeval tv = { .tv_sec = (time_t)(in_us / 1000000),
 				    .tv_usec = (suseconds_t)(in_us % 1000000) };
 
 	evtimer_add(c->ev, &tv);
 }
 
+static void arm(struct ctl_clock *c, uint64_t at_us)
+{
+	uint64_t now_us = ctl_clock_now_us(c);
+
+	arm_in(c, at_us > now_us ? at_us - now_us : 0);
+}
+
 static void on_sooner(void *arg, uint64_t at_us)
 {
 	struct ctl_clock *c = arg;
 
-	if (!c->running && !c->stopped_us)
+	if (!c->running && !c->stopped_us && !c->late)
 		arm(c, at_us);
+}
+
+/* @return whether the run is put off. */
+static bool put_off(struct ctl_clock *c)
+{
+	uint64_t due_us = ctl_timers_next(&c->timers), now_us = ctl_clock_now_us(c);
+
+	if (c->late || due_us == 0 || now_us < due_us + LATE_US) {
+		c->late = false;
+		return false;
+	}
+	c->late = true;
+	arm_in(c, now_us - due_us < GRACE_US ? now_us - due_us : GRACE_US);
+	return true;
 }
 
 static void on_time(evutil_socket_t fd, short what, void *arg)
@@ -63,6 +88,8 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (put_off(c))
+		return;
 	c->running = true;
 	ctl_timers_run(&c->timers, ctl_clock_now_us(c));
 	c->running = false;
@@ -95,6 +122,7 @@ void ctl_clock_stop(struct ctl_clock *c, bool stop)
 	if (stop) {
 		c->stopped_us = ctl_clock_now_us(c);
 		c->timers.stops++;
+		c->late = false;
 		evtimer_del(c->ev);
 		return;
 	}

@@ -4,7 +4,8 @@
  *
  * It can be stopped: then no timer fires, and its time stands still until it goes on, so that what
  * was to happen in 3 s still happens 3 s later. Members are not silent because there is no way to
- * them.
+ * them. And where it finds itself late by 20 ms and more, timers have up to 30 ms more: a machine
+ * that stood still did so for those who should have answered, too.
  */
 #pragma once
 

@@ -14,6 +14,7 @@
 #include "dataplane/io/dp_own.h"
 #include "dataplane/io/dp_share.h"
 #include "dataplane/io/dp_special.h"
+#include "dataplane/io/dp_stall.h"
 #include "dataplane/io/dp_tx.h"
 #include "dataplane/io/dp_vlan.h"
 
@@ -49,6 +50,8 @@ struct dp_worker {
 	uint64_t now_us;
 	uint64_t ticked_us;
 	uint64_t steered_us;
+	struct dp_stall stall;
+	bool whole;        /* a queue gave a whole burst in this round */
 	uint32_t links;    /* as last told to control */
 	uint64_t claim_us; /* when a claim was last told to control */
 	struct dp_own own; /* worker 0 announces our addresses */
@@ -444,6 +447,7 @@ static unsigned int handle_mail(struct dp_worker *w, struct rte_mbuf **m)
 
 	if (!n)
 		return 0;
+	w->whole |= n == BURST;
 	classify_burst(w, m, n);
 	if (cfg)
 		steer_begin(w->steer, cfg, w->now_us);
@@ -537,6 +541,7 @@ static unsigned int round_of_bursts(struct dp_worker *w)
 	struct rte_mbuf *m[BURST];
 	unsigned int total = 0;
 
+	w->whole = false;
 	for (unsigned int i = 0; i < w->n_sources; i++) {
 		const struct source *s = &w->sources[i];
 		uint16_t n = s->shares ? 0 : rte_eth_rx_burst(s->dev, s->queue, m, BURST);
@@ -546,6 +551,7 @@ static unsigned int round_of_bursts(struct dp_worker *w)
 		if (n) {
 			w->count->bursts++;
 			w->count->packets += n;
+			w->whole |= n == BURST;
 			if (s->tagged)
 				handle_tagged(w, s, m, n);
 			else
@@ -594,10 +600,6 @@ static void tell_links(struct dp_worker *w)
 
 static void tick(struct dp_worker *w)
 {
-	if (w->now_us - w->steered_us >= STEER_US) {
-		w->steered_us = w->now_us;
-		steer_tick(w->steer, w->now_us);
-	}
 	if (w->now_us - w->ticked_us < TICK_US)
 		return;
 	w->ticked_us = w->now_us;
@@ -615,6 +617,7 @@ static void begin_round(struct dp_worker *w)
 	bool changed = dp_region_quiesce(w->shared->region, w->index, &w->view);
 
 	w->now_us = monotonic_us();
+	dp_stall_begin(&w->stall, w->now_us);
 	w->tx.now_us = w->now_us;
 	w->tx.cfg = w->view.cfg;
 	if (changed || w->tx.ways.net != w->view.net)
@@ -626,6 +629,15 @@ static void begin_round(struct dp_worker *w)
 	if (w->view.cfg)
 		steer_begin(w->steer, w->view.cfg, w->now_us);
 	tick(w);
+}
+
+/* Timers of requests in flight, after what may have answered them. */
+static void tick_steer(struct dp_worker *w)
+{
+	if (!dp_stall_over(&w->stall, w->whole) || w->now_us - w->steered_us < STEER_US)
+		return;
+	w->steered_us = w->now_us;
+	steer_tick(w->steer, w->now_us);
 }
 
 int dp_worker_main(void *arg)
@@ -642,6 +654,7 @@ int dp_worker_main(void *arg)
 
 		begin_round(w);
 		n = round_of_bursts(w);
+		tick_steer(w);
 		dp_tx_flush(&w->tx);
 		if (n) {
 			w->count->busy_cycles += rte_rdtsc() - start;

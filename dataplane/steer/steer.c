@@ -85,8 +85,6 @@ void steer_begin(struct steer *s, const struct dp_cfg *cfg, uint64_t now_us)
 {
 	s->cfg = cfg;
 	s->now_us = now_us;
-	if (s->store)
-		steer_scan_run(s);
 }
 
 static void count_use(struct steer *s)

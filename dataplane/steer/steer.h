@@ -111,8 +111,7 @@ struct steer_verdict {
 
 /**
  * The snapshot and time of the burst to come. Call once per burst, before its messages, and
- * whenever the snapshot changes, before the next steer_tick(). May send a bounded number of
- * requests that have to leave a member.
+ * whenever the snapshot changes, before the next steer_tick().
  * @param cfg     Borrowed until the next call.
  * @param now_us  Monotonic microseconds.
  */
@@ -136,14 +135,15 @@ void steer_look_pair(const struct steer *s, const struct steer_ahead *a);
 void steer_message(struct steer *s, const struct steer_in *in, struct steer_verdict *v);
 
 /**
- * Timers of requests in flight, expiry of records. Call every millisecond or so of now_us, at least
- * every 10 ms, with the snapshot of the last steer_begin() still there; bounded work per call: at
- * most 64 requests by their timers, and 16 more in each millisecond of members that went down.
+ * Timers of requests in flight, requests that have to leave a member, expiry of records. Call every
+ * millisecond or so of now_us, after the messages that had come by then, with the snapshot of the
+ * last steer_begin() still there; bounded work per call: at most 64 requests by their timers, and 8
+ * to 64 more in each millisecond of members that went down.
  */
 void steer_tick(struct steer *s, uint64_t now_us);
 
 /** A member's connection has failed: what is open there is rescued, a bounded number at each call
- * of steer_begin() and steer_tick(). */
+ * of steer_tick(). */
 void steer_stream_failed(struct steer *s, uint32_t member);
 
 /** An ICMP or ICMPv6 error that quotes a datagram from one of our listeners. */

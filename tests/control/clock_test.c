@@ -2,6 +2,7 @@
 #include "control/probe/ctl_clock.h"
 
 #include <criterion/criterion.h>
+#include <unistd.h>
 
 #include "control/probe/ctl_probe.h"
 
@@ -71,6 +72,56 @@ Test(clock, timers_set_while_it_is_stopped_fire_later)
 	ctl_clock_stop(c, false);
 	while (!fired)
 		event_base_loop(base, EVLOOP_ONCE);
+}
+
+/* ---- A loop that did not run for a while */
+
+static unsigned int answers, answers_at_fire;
+
+static void on_answer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	answers++;
+}
+
+static void on_silence(struct ctl_timer *t, uint64_t now_us)
+{
+	(void)t;
+	(void)now_us;
+	answers_at_fire = answers;
+	fired++;
+}
+
+Test(clock, what_is_late_waits_for_answers_that_are_late_as_well)
+{
+	struct ctl_timer t = { .fire = on_silence }, u = { .fire = on_fire };
+	struct event *ev = evtimer_new(base, on_answer, NULL);
+	const struct timeval soon = { .tv_usec = 3000 };
+
+	ctl_timer_set(ctl_clock_timers(c), &t, ctl_clock_now_us(c) + 1000);
+	usleep(100000);
+	evtimer_add(ev, &soon);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	cr_expect_eq(fired, 0, "put off");
+	ctl_timer_set(ctl_clock_timers(c), &u, 1); /* another one does not bring it forward */
+	while (fired < 2)
+		event_base_loop(base, EVLOOP_ONCE);
+	cr_expect_eq(answers_at_fire, 1);
+	event_free(ev);
+}
+
+Test(clock, what_is_late_again_and_again_fires)
+{
+	struct ctl_timer t = { .fire = on_fire };
+
+	ctl_timer_set(ctl_clock_timers(c), &t, ctl_clock_now_us(c) + 1000);
+	for (unsigned int i = 0; i < 2; i++) {
+		usleep(100000);
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	cr_expect_eq(fired, 1, "put off once only");
 }
 
 /* ---- Probes: nothing is sent, and a send that failed just before does not count */

@@ -163,6 +163,14 @@ static void icmp(struct script *s, int m)
 	collect_sent(s);
 }
 
+/* What a change sets off at once. */
+static void tick(struct script *s)
+{
+	steer_begin(s->b->steer, s->b->cfg, s->b->now_us);
+	steer_tick(s->b->steer, s->b->now_us);
+	collect_sent(s);
+}
+
 /* Words that change the pair. @return whether it was one. */
 static bool pair_input(struct script *s, const char *word, const char *arg)
 {
@@ -185,8 +193,7 @@ static bool pair_input(struct script *s, const char *word, const char *arg)
 		bench_trial(b, "east", (uint32_t)strtoul(arg, NULL, 10));
 	else
 		return false;
-	steer_begin(b->steer, b->cfg, b->now_us);
-	collect_sent(s);
+	tick(s);
 	return true;
 }
 
@@ -204,8 +211,7 @@ static void input(struct script *s, char *line)
 		icmp(s, arg[0] - 'A');
 	} else if (strcmp(word, "stream") == 0) {
 		steer_stream_failed(s->b->steer, bench_member(s->b, names[arg[0] - 'A']));
-		steer_begin(s->b->steer, s->b->cfg, s->b->now_us);
-		collect_sent(s);
+		tick(s);
 	} else if (word[1] == '\0' || word[1] == '.') {
 		answer(s, line);
 	} else {
