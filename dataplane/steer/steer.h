@@ -64,8 +64,11 @@ enum steer_spread {
  */
 struct steer_ahead {
 	bool parsed;
+	bool has_next; /* of a response: the Via below the top one has been read */
 	enum sip_result result;
 	const uint16_t *slot; /* of the service's table; NULL: not looked for */
+	uint64_t mac;         /* its transaction, under the first key; 0: not computed */
+	struct sip_via next;  /* with has_next */
 	struct sip_msg msg;
 };
 
@@ -118,14 +121,16 @@ struct steer_verdict {
 void steer_begin(struct steer *s, const struct dp_cfg *cfg, uint64_t now_us);
 
 /**
- * Look at a datagram that is decided about soon: parse it, and have the slot of the table fetched
- * that names its pair. Between steer_begin() and steer_message(), which finds it in in->ahead;
- * decides nothing. Where a service limits or refuses sources, nothing is done before that.
+ * Look at a datagram that is decided about soon: parse it, compute its transaction, and have the
+ * slots of the tables fetched that name its pair and its record. Between steer_begin() and
+ * steer_message(), which finds it in in->ahead; decides nothing. Where a service limits or refuses
+ * sources, nothing is done before that.
  * @param a  Out; borrows in->buf.
  */
 void steer_look(const struct steer *s, const struct steer_in *in, struct steer_ahead *a);
 
-/** Then, one message's time later: have the pair fetched that the slot names. */
+/** Then, one message's time later: have the pair and the record fetched that the slots name, or the
+ * places that a new record and a new copy will take. */
 void steer_look_pair(const struct steer *s, const struct steer_ahead *a);
 
 /**

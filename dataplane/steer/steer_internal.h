@@ -18,6 +18,7 @@
 #include "dataplane/steer/steer_record.h"
 #include "dataplane/steer/steer_store.h"
 #include "dataplane/steer/steer_token.h"
+#include "dataplane/steer/steer_zero.h"
 
 #define STEER_NO_MEMBER UINT32_MAX
 
@@ -141,15 +142,7 @@ struct steer_ctx {
 /** Zero a context as far as it has to be. */
 static inline void steer_ctx_zero(struct steer_ctx *c)
 {
-	typedef uint64_t words2 __attribute__((vector_size(16)));
-	const words2 none = { 0, 0 };
-	uint8_t *p = (uint8_t *)c;
-
-	/* 16 bytes at a time, which memset() is not made of; the last ones overlap. */
-#pragma GCC unroll 32
-	for (size_t i = 0; i < STEER_CTX_ZEROED / sizeof(none); i++)
-		memcpy(p + i * sizeof(none), &none, sizeof(none));
-	memcpy(p + STEER_CTX_ZEROED - sizeof(none), &none, sizeof(none));
+	steer_zero(c, STEER_CTX_ZEROED);
 }
 
 /** What is known of a response. */
@@ -290,6 +283,10 @@ const struct dp_listener *steer_member_listener(const struct steer_ctx *c, const
  * another transport. */
 int steer_uri_endpoint(const struct steer_ctx *c, const struct sip_uri *u, bool ignore_maddr,
 		       struct dp_endpoint *to);
+
+/* steer_response.c */
+/** Read the Via below ours where it stands alone on the line below, in plain form. */
+bool steer_next_via_plain(const struct sip_msg *m, struct sip_via *via);
 
 /* steer_transaction.c */
 /** Walks the Vias below the top one. */

@@ -1,7 +1,8 @@
 /*
  * Looking ahead: a message's pair is one of thousands, and comes from far away in memory by three
- * steps, each of which says where the next one leads: the table's slot, the pair, the member. So
- * the first two are taken while messages before it are decided. Nothing here changes anything but
+ * steps, each of which says where the next one leads: the table's slot, the pair, the member. Its
+ * record is one of millions, and comes by two: the index, the record. So the first ones are taken
+ * while messages before it are decided. Nothing here changes anything but
  * the caller's struct steer_ahead.
  */
 #include "dataplane/steer/steer_internal.h"
@@ -9,6 +10,22 @@
 static bool is_guarded(const struct dp_service *s)
 {
 	return (s->n_allow | s->n_deny | s->requests_per_s) != 0;
+}
+
+/* The record comes by two steps, too, and what names it is needed anyway. */
+static void look_transaction(const struct steer *s, struct steer_ahead *a)
+{
+	const struct sip_via *via = &a->msg.via;
+
+	if (!a->msg.is_request) {
+		a->has_next = steer_next_via_plain(&a->msg, &a->next);
+		if (!a->has_next)
+			return;
+		via = &a->next;
+	}
+	a->mac = steer_transaction_mac(&s->cfg->secrets[0], &a->msg, via);
+	if (s->records)
+		steer_records_fetch_slot(s->records, a->mac);
 }
 
 void steer_look(const struct steer *s, const struct steer_in *in, struct steer_ahead *a)
@@ -21,14 +38,18 @@ void steer_look(const struct steer *s, const struct steer_in *in, struct steer_a
 	c.slot = NULL;
 	c.service = dp_cfg_service(s->cfg, in->listener->service);
 	a->slot = NULL;
+	a->mac = 0;
+	a->has_next = false;
 	a->parsed = c.service && !is_guarded(c.service);
 	if (!a->parsed)
 		return;
 	dp_cfg_prefetch_source(s->cfg, &in->src.ip);
 	a->result = sip_msg_parse(&a->msg, in->buf, in->len);
+	if (a->result != SIP_OK)
+		return;
+	look_transaction(s, a);
 	/* A user part needs the Request-URI read first. */
-	if (a->result != SIP_OK || !a->msg.is_request
-	    || c.service->select == DP_SELECT_REQUEST_URI_USER)
+	if (!a->msg.is_request || c.service->select == DP_SELECT_REQUEST_URI_USER)
 		return;
 	steer_select_early(&c);
 	a->slot = c.slot;
@@ -38,6 +59,8 @@ void steer_look_pair(const struct steer *s, const struct steer_ahead *a)
 {
 	unsigned int number;
 
+	if (a->mac && s->records && !steer_records_fetch(s->records, a->mac) && s->store)
+		steer_store_fetch(s->store);
 	if (!a->parsed || !a->slot)
 		return;
 	number = *a->slot;

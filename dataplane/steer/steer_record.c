@@ -256,6 +256,31 @@ struct steer_record *steer_records_find(struct steer_records *rs, uint64_t key, 
 	return r->expires_us > now_us ? r : NULL;
 }
 
+void steer_records_fetch_slot(const struct steer_records *rs, uint64_t key)
+{
+	__builtin_prefetch(&rs->index[hash_of(key) >> rs->home_shift], 1);
+}
+
+#define FETCH_PROBES 4 /* slots that are looked at; there are seldom more in a row */
+
+bool steer_records_fetch(const struct steer_records *rs, uint64_t key)
+{
+	uint32_t hash = hash_of(key), i = hash >> rs->home_shift;
+	uint64_t slot = rs->index[i];
+
+	for (int n = 1; n < FETCH_PROBES && slot != 0 && slot >> 32 != hash; n++) {
+		i = (i + 1) & rs->index_mask;
+		slot = rs->index[i];
+	}
+	if (slot != 0 && slot >> 32 == hash) {
+		__builtin_prefetch(&rs->pool[number_in(slot)], 1);
+		return true;
+	}
+	if (rs->n_free > 0)
+		__builtin_prefetch(&rs->pool[rs->free[rs->n_free - 1]], 1);
+	return false;
+}
+
 static uint64_t expiry(const struct steer_records *rs, uint64_t now_us, uint64_t hold_us)
 {
 	return now_us + (hold_us < rs->max_hold_us ? hold_us : rs->max_hold_us);

@@ -62,6 +62,13 @@ void steer_records_free(struct steer_records *rs);
 /** @return the record or NULL; borrowed until the next insert, remove or tick. */
 struct steer_record *steer_records_find(struct steer_records *rs, uint64_t key, uint64_t now_us);
 
+/** Have the place of the index fetched where a key's record is found. Changes nothing. */
+void steer_records_fetch_slot(const struct steer_records *rs, uint64_t key);
+
+/** Then: have the record fetched that is there, or the place that a new one takes.
+ * @return whether one seems to be there. */
+bool steer_records_fetch(const struct steer_records *rs, uint64_t key);
+
 /** Add one, or return the one that is there. NULL: full. */
 struct steer_record *steer_records_insert(struct steer_records *rs, uint64_t key, uint64_t now_us,
 					  uint64_t hold_us);

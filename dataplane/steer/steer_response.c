@@ -66,17 +66,28 @@ static bool has_next_via(const struct steer_ctx *c)
 	return sip_via_iter_next(&it, &via) > 0;
 }
 
+/* As in most: alone on the line below ours. */
+bool steer_next_via_plain(const struct sip_msg *m, struct sip_via *via)
+{
+	const struct sip_hdr *h = &m->hdr[m->first[SIP_HDR_VIA]];
+
+	return m->via.value.off + m->via.value.len == h->value_off + h->value_len
+	       && h + 1 < m->hdr + m->n_hdrs && h[1].id == SIP_HDR_VIA
+	       && steer_plain_via(m, h + 1, via);
+}
+
 static bool read_next_via(struct steer_ctx *c, struct steer_resp *r)
 {
+	const struct steer_ahead *ahead = c->in->ahead;
 	const struct sip_msg *m = c->m;
-	const struct sip_hdr *h = &m->hdr[m->first[SIP_HDR_VIA]];
 	struct sip_via_iter it;
 	int n;
 
-	/* As in most: alone on the line below ours. */
-	if (m->via.value.off + m->via.value.len == h->value_off + h->value_len
-	    && h + 1 < m->hdr + m->n_hdrs && h[1].id == SIP_HDR_VIA
-	    && steer_plain_via(m, h + 1, &r->next))
+	if (ahead && ahead->has_next) {
+		r->next = ahead->next;
+		return true;
+	}
+	if (steer_next_via_plain(m, &r->next))
 		return true;
 	steer_lower_vias(&it, m);
 	n = sip_via_iter_next(&it, &r->next);
@@ -89,9 +100,13 @@ static bool read_next_via(struct steer_ctx *c, struct steer_resp *r)
 
 static bool check_tag(struct steer_ctx *c, struct steer_resp *r)
 {
+	const struct steer_ahead *ahead = c->in->ahead;
+
 	for (uint32_t i = 0; i < c->cfg->n_secrets; i++) {
 		r->secret = &c->cfg->secrets[i];
-		r->mac = steer_transaction_mac(r->secret, c->m, &r->next);
+		r->mac = i == 0 && ahead && ahead->has_next
+				 ? ahead->mac
+				 : steer_transaction_mac(r->secret, c->m, &r->next);
 		if (steer_branch_tag(r->secret, &r->branch, r->mac) == r->branch.tag)
 			return true;
 	}

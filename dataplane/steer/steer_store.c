@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "dataplane/steer/steer_zero.h"
+
 #define WHEEL_LISTS 4096u /* 33.5 s: longer times are looked at once a turn */
 #define OFF         UINT32_MAX
 #define CONTEXT_FOR 2u /* flights: many have a second branch at a time only when a server dies */
@@ -256,8 +258,19 @@ uint32_t steer_store_add(struct steer_store *st, const uint8_t *p, uint32_t len)
 		return STEER_NONE;
 	st->free_flight = next;
 	st->used_flights++;
-	*f = (struct steer_flight){ .list = OFF, .copy = copy };
+	steer_zero(f, sizeof(*f));
+	f->list = OFF;
+	f->copy = copy;
 	return number;
+}
+
+void steer_store_fetch(const struct steer_store *st)
+{
+	const uint8_t *f = (const uint8_t *)&st->flights[st->free_flight];
+
+	__builtin_prefetch(f, 1);
+	__builtin_prefetch(f + sizeof(struct steer_flight) / 2, 1);
+	__builtin_prefetch(&st->chunks[st->free_chunk], 1);
 }
 
 void steer_store_remove(struct steer_store *st, uint32_t number)

@@ -113,6 +113,9 @@ void steer_store_free(struct steer_store *st);
 /** A flight with a copy of a datagram, on no list of the wheel; STEER_NONE when full. */
 uint32_t steer_store_add(struct steer_store *st, const uint8_t *p, uint32_t len);
 
+/** Have the place fetched that the next flight takes. Changes nothing. */
+void steer_store_fetch(const struct steer_store *st);
+
 /** Gives back a flight, its copy and its context. */
 void steer_store_remove(struct steer_store *st, uint32_t number);
 

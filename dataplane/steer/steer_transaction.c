@@ -160,7 +160,9 @@ void steer_transaction_find(struct steer_ctx *c)
 		}
 	}
 	c->t.secret = &c->cfg->secrets[0];
-	c->t.mac = steer_transaction_mac(c->t.secret, c->m, &c->m->via);
+	c->t.mac = c->in->ahead && c->in->ahead->mac
+			   ? c->in->ahead->mac
+			   : steer_transaction_mac(c->t.secret, c->m, &c->m->via);
 	r = rs ? steer_records_find(rs, c->t.mac, c->s->now_us) : NULL;
 	if (!r)
 		return;
