@@ -37,6 +37,11 @@ static bool look_up(const struct dp_ways *w, const struct sip_ip *to, struct dp_
 	return way->neigh || !dp_net_own(w->net, &way->next);
 }
 
+void dp_ways_fetch(const struct dp_ways *w, const struct sip_ip *to)
+{
+	__builtin_prefetch(&w->slot[place_of(to)]);
+}
+
 const struct dp_way *dp_ways_find(struct dp_ways *w, const struct sip_ip *to)
 {
 	struct dp_ways_slot *s = &w->slot[place_of(to)];

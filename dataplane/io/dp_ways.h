@@ -36,5 +36,8 @@ struct dp_ways {
 /** Another snapshot, or the same one anew: nothing that was found holds any longer. */
 void dp_ways_begin(struct dp_ways *w, const struct dp_net *net);
 
+/** Have the place fetched where the way to a destination is looked for. Changes nothing. */
+void dp_ways_fetch(const struct dp_ways *w, const struct sip_ip *to);
+
 /** @return the way, borrowed until the next call; NULL: no route leads there. */
 const struct dp_way *dp_ways_find(struct dp_ways *w, const struct sip_ip *to);

@@ -343,15 +343,19 @@ static void classify_burst(struct dp_worker *w, struct rte_mbuf **m, uint16_t n)
 	}
 }
 
-/* The i-th message of a burst of n is looked at, and the pair of the one before it is fetched. */
+/* The i-th message of a burst of n is looked at, and what belongs to the one before it is fetched.
+ */
 static void look_ahead(struct dp_worker *w, struct rte_mbuf **m, uint16_t n, unsigned int i)
 {
 	if (i < n && w->listeners[i]) {
 		struct steer_in *in = &w->in[i % AHEAD];
+		struct steer_ahead *a = &w->ahead[i % AHEAD];
 
 		fill_in(in, m[i], &w->packets[i], w->listeners[i]);
-		steer_look(w->steer, in, &w->ahead[i % AHEAD]);
-		in->ahead = &w->ahead[i % AHEAD];
+		steer_look(w->steer, in, a);
+		in->ahead = a;
+		if (a->to.port)
+			dp_ways_fetch(&w->tx.ways, &a->to.ip);
 	}
 	if (i > 0 && i <= n && w->listeners[i - 1])
 		steer_look_pair(w->steer, &w->ahead[(i - 1) % AHEAD]);

@@ -69,6 +69,8 @@ struct steer_ahead {
 	const uint16_t *slot; /* of the service's table; NULL: not looked for */
 	uint64_t mac;         /* its transaction, under the first key; 0: not computed */
 	struct sip_via next;  /* with has_next */
+	struct dp_endpoint
+		to; /* of a response: that the Via names, to be looked up; port 0: none */
 	struct sip_msg msg;
 };
 

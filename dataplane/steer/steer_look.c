@@ -13,7 +13,8 @@ static bool is_guarded(const struct dp_service *s)
 }
 
 /* The record comes by two steps, too, and what names it is needed anyway. */
-static void look_transaction(const struct steer *s, struct steer_ahead *a)
+static void look_transaction(const struct steer *s, const struct steer_ctx *c,
+			     struct steer_ahead *a)
 {
 	const struct sip_via *via = &a->msg.via;
 
@@ -22,6 +23,8 @@ static void look_transaction(const struct steer *s, struct steer_ahead *a)
 		if (!a->has_next)
 			return;
 		via = &a->next;
+		if (steer_via_target(c, via, c->service->trust_maddr, &a->to) < 0)
+			a->to.port = 0;
 	}
 	a->mac = steer_transaction_mac(&s->cfg->secrets[0], &a->msg, via);
 	if (s->records)
@@ -40,6 +43,7 @@ void steer_look(const struct steer *s, const struct steer_in *in, struct steer_a
 	a->slot = NULL;
 	a->mac = 0;
 	a->has_next = false;
+	a->to.port = 0;
 	a->parsed = c.service && !is_guarded(c.service);
 	if (!a->parsed)
 		return;
@@ -47,7 +51,7 @@ void steer_look(const struct steer *s, const struct steer_in *in, struct steer_a
 	a->result = sip_msg_parse(&a->msg, in->buf, in->len);
 	if (a->result != SIP_OK)
 		return;
-	look_transaction(s, a);
+	look_transaction(s, &c, a);
 	/* A user part needs the Request-URI read first. */
 	if (!a->msg.is_request || c.service->select == DP_SELECT_REQUEST_URI_USER)
 		return;
@@ -59,8 +63,9 @@ void steer_look_pair(const struct steer *s, const struct steer_ahead *a)
 {
 	unsigned int number;
 
-	if (a->mac && s->records && !steer_records_fetch(s->records, a->mac) && s->store)
-		steer_store_fetch(s->store);
+	if (a->mac && s->records && !steer_records_fetch(s->records, a->mac) && s->store
+	    && a->msg.is_request && a->msg.method != SIP_METHOD_ACK)
+		steer_store_fetch(s->store, a->msg.len);
 	if (!a->parsed || !a->slot)
 		return;
 	number = *a->slot;

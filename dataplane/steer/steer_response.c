@@ -188,10 +188,20 @@ static bool to_member(struct steer_ctx *c, struct steer_resp *r)
 	return true;
 }
 
+/* Where the Via below ours leads. */
+static int next_target(const struct steer_ctx *c, struct steer_resp *r)
+{
+	const struct steer_ahead *ahead = c->in->ahead;
+
+	if (!ahead || ahead->to.port == 0)
+		return steer_via_target(c, &r->next, c->service->trust_maddr, &r->to);
+	r->to = ahead->to;
+	return 0;
+}
+
 static bool find_target(struct steer_ctx *c, struct steer_resp *r)
 {
-	if (steer_via_target(c, &r->next, c->service->trust_maddr, &r->to) < 0
-	    || dp_ip_is_unanswerable(&r->to.ip) || r->to.port == 0
+	if (next_target(c, r) < 0 || dp_ip_is_unanswerable(&r->to.ip) || r->to.port == 0
 	    || dp_cfg_listener_at(c->cfg, &r->to)) {
 		steer_drop(c, DP_REASON_RESP_UNROUTABLE,
 			   "the next Via names no address that can be sent to");
@@ -352,6 +362,8 @@ void steer_response(struct steer_ctx *c)
 	if (c->s->records && !r.branch.outward
 	    && (r.branch.owner == c->s->p.worker || r.branch.owner == STEER_NO_OWNER))
 		r.record = steer_records_find(c->s->records, r.mac, c->s->now_us);
+	if (r.record && c->s->store)
+		steer_store_fetch_flight(c->s->store, r.record->flight);
 	if (!find_target(c, &r))
 		return;
 	if (!r.branch.outward && !c->way) {

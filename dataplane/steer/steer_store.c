@@ -18,15 +18,16 @@
 #define CONTEXT_FOR 2u /* flights: many have a second branch at a time only when a server dies */
 #define HUGE_PAGE   (2ull << 20)
 #define FLIGHTS_MAX (1u << 26)
+#define LINE        64u
 
 struct chunk {
-	uint32_t next;
-	uint8_t b[STEER_CHUNK_BYTES];
+	_Alignas(LINE) uint8_t b[STEER_CHUNK_BYTES];
 };
-_Static_assert(sizeof(struct chunk) == 512, "eight cache lines");
+_Static_assert(sizeof(struct chunk) == 8 * LINE, "whole lines, which are written and not read");
 
 struct steer_store {
 	struct chunk *chunks;
+	uint32_t *links; /* of each chunk: the next one of its chain, or of the free ones */
 	struct steer_flight *flights;
 	struct steer_context *contexts;
 	uint32_t *lists; /* first flight of each */
@@ -59,7 +60,7 @@ static void *alloc_touched(size_t size)
 
 struct steer_store *steer_store_new(uint64_t size)
 {
-	const uint64_t each = sizeof(struct chunk) + sizeof(struct steer_flight)
+	const uint64_t each = sizeof(struct chunk) + sizeof(uint32_t) + sizeof(struct steer_flight)
 			      + sizeof(struct steer_context) / CONTEXT_FOR;
 	uint64_t n = size / each;
 	struct steer_store *st;
@@ -74,14 +75,16 @@ struct steer_store *steer_store_new(uint64_t size)
 	st->n_contexts = (uint32_t)n / CONTEXT_FOR;
 	st->size = n * each;
 	st->chunks = alloc_touched((n + 1) * sizeof(*st->chunks));
+	st->links = alloc_touched((n + 1) * sizeof(*st->links));
 	st->flights = alloc_touched((n + 1) * sizeof(*st->flights));
 	st->contexts = alloc_touched((st->n_contexts + 1ull) * sizeof(*st->contexts));
 	st->lists = alloc_touched(WHEEL_LISTS * sizeof(*st->lists));
-	if (!st->chunks || !st->flights || !st->contexts || !st->lists) {
+	if (!st->chunks || !st->links || !st->flights || !st->contexts || !st->lists) {
 		steer_store_free(st);
 		return NULL;
 	}
-	LINK_FREE(st->chunks, st->n_flights);
+	for (uint32_t i = 1; i < st->n_flights; i++)
+		st->links[i] = i + 1;
 	LINK_FREE(st->flights, st->n_flights);
 	LINK_FREE(st->contexts, st->n_contexts);
 	st->free_chunk = st->free_flight = st->free_context = 1;
@@ -93,6 +96,7 @@ void steer_store_free(struct steer_store *st)
 	if (!st)
 		return;
 	free(st->chunks);
+	free(st->links);
 	free(st->flights);
 	free(st->contexts);
 	free(st->lists);
@@ -117,12 +121,12 @@ static bool chain_new(struct steer_store *st, struct steer_copy *c, const uint8_
 	c->len = len;
 	while (len > 0) {
 		uint32_t n = len < STEER_CHUNK_BYTES ? len : STEER_CHUNK_BYTES;
-		struct chunk *k = &st->chunks[st->free_chunk];
+		uint32_t number = st->free_chunk;
 
-		*link = st->free_chunk;
-		st->free_chunk = k->next;
-		link = &k->next;
-		memcpy(k->b, p, n);
+		*link = number;
+		link = &st->links[number];
+		st->free_chunk = *link;
+		memcpy(st->chunks[number].b, p, n);
 		p += n;
 		len -= n;
 	}
@@ -135,9 +139,9 @@ void steer_store_drop(struct steer_store *st, struct steer_copy *c)
 	uint32_t i = c->first;
 
 	while (i != STEER_NONE) {
-		uint32_t next = st->chunks[i].next;
+		uint32_t next = st->links[i];
 
-		st->chunks[i].next = st->free_chunk;
+		st->links[i] = st->free_chunk;
 		st->free_chunk = i;
 		st->used_chunks--;
 		i = next;
@@ -160,7 +164,7 @@ void steer_store_get(const struct steer_store *st, const struct steer_copy *c, u
 {
 	uint32_t left = c->len;
 
-	for (uint32_t i = c->first; i != STEER_NONE; i = st->chunks[i].next) {
+	for (uint32_t i = c->first; i != STEER_NONE; i = st->links[i]) {
 		uint32_t n = left < STEER_CHUNK_BYTES ? left : STEER_CHUNK_BYTES;
 
 		memcpy(out, st->chunks[i].b, n);
@@ -264,13 +268,27 @@ uint32_t steer_store_add(struct steer_store *st, const uint8_t *p, uint32_t len)
 	return number;
 }
 
-void steer_store_fetch(const struct steer_store *st)
+void steer_store_fetch_flight(const struct steer_store *st, uint32_t number)
 {
-	const uint8_t *f = (const uint8_t *)&st->flights[st->free_flight];
+	const uint8_t *f = (const uint8_t *)&st->flights[number];
 
 	__builtin_prefetch(f, 1);
-	__builtin_prefetch(f + sizeof(struct steer_flight) / 2, 1);
-	__builtin_prefetch(&st->chunks[st->free_chunk], 1);
+	__builtin_prefetch(f + LINE, 1);
+}
+
+/* Of a longer copy, the first two chunks. */
+void steer_store_fetch(const struct steer_store *st, uint32_t len)
+{
+	const uint8_t *first = st->chunks[st->free_chunk].b;
+	const uint8_t *second = st->chunks[st->links[st->free_chunk]].b;
+	uint32_t in_first = len < STEER_CHUNK_BYTES ? len : STEER_CHUNK_BYTES,
+		 rest = len - in_first;
+
+	steer_store_fetch_flight(st, st->free_flight);
+	for (uint32_t i = 0; i < in_first; i += LINE)
+		__builtin_prefetch(first + i, 1);
+	for (uint32_t i = 0; i < rest && i < STEER_CHUNK_BYTES; i += LINE)
+		__builtin_prefetch(second + i, 1);
 }
 
 void steer_store_remove(struct steer_store *st, uint32_t number)
@@ -331,7 +349,7 @@ struct steer_context *steer_store_context_of(const struct steer_store *st,
 struct steer_store_use steer_store_use(const struct steer_store *st)
 {
 	return (struct steer_store_use){
-		.used = (uint64_t)st->used_chunks * sizeof(struct chunk)
+		.used = (uint64_t)st->used_chunks * (sizeof(struct chunk) + sizeof(*st->links))
 			+ (uint64_t)st->used_flights * sizeof(struct steer_flight)
 			+ (uint64_t)st->used_contexts * sizeof(struct steer_context),
 		.size = st->size,

@@ -15,7 +15,7 @@
 #include "dataplane/dp_cfg.h"
 #include "dataplane/steer/steer_record.h"
 
-#define STEER_CHUNK_BYTES  508
+#define STEER_CHUNK_BYTES  512
 #define STEER_WHEEL_SHIFT  13 /* a tick is 2^13 us, 8.2 ms */
 #define STEER_MAX_BRANCHES 6  /* of one request: few pairs have more members */
 #define STEER_NONE         0u /* no flight, no context, no chunk */
@@ -113,8 +113,12 @@ void steer_store_free(struct steer_store *st);
 /** A flight with a copy of a datagram, on no list of the wheel; STEER_NONE when full. */
 uint32_t steer_store_add(struct steer_store *st, const uint8_t *p, uint32_t len);
 
-/** Have the place fetched that the next flight takes. Changes nothing. */
-void steer_store_fetch(const struct steer_store *st);
+/** Have the place fetched that the next flight takes, with a copy of so many bytes. Changes
+ * nothing. */
+void steer_store_fetch(const struct steer_store *st, uint32_t len);
+
+/** Have a flight fetched. Changes nothing. */
+void steer_store_fetch_flight(const struct steer_store *st, uint32_t number);
 
 /** Gives back a flight, its copy and its context. */
 void steer_store_remove(struct steer_store *st, uint32_t number);
