@@ -2,19 +2,13 @@
 
 #include <string.h>
 
-/* The port that fills [p, end) with its colon, or -1: it is none. */
-static int32_t port_of(const uint8_t *p, const uint8_t *end)
+/* The port that fills [p, end) with its colon, or -1: it is none. Eight bytes behind p can be read.
+ */
+static inline int32_t port_of(const uint8_t *p, const uint8_t *end)
 {
-	int32_t port = 0;
-
 	if (end - p < 2 || end - p > 6 || *p != ':')
 		return -1;
-	while (++p < end) {
-		if (*p < '0' || *p > '9')
-			return -1;
-		port = port * 10 + (*p - '0');
-	}
-	return port <= UINT16_MAX ? port : -1;
+	return steer_plain_port(p + 1, (uint32_t)(end - p) - 1);
 }
 
 bool steer_plain_uri(const struct sip_msg *m, struct sip_span s, struct sip_uri *uri)
@@ -50,20 +44,28 @@ bool steer_plain_uri(const struct sip_msg *m, struct sip_span s, struct sip_uri 
 #define VIA_HEAD_LEN (sizeof(VIA_HEAD) - 1)
 #define VIA_MAX      (2 * STEER_PLAIN_MAX - 1)
 
-/* A Via being read: where plain words end, a bit for each byte, all of those behind it set. */
+_Static_assert(STEER_PLAIN_STEP >= 8, "eight bytes can be read at any place of a Via");
+
+/* A Via being read: where its plain words end, a bit for each byte, all of those behind it set.
+ * Each end is taken once, in order: what stands between two is a word, or nothing. */
 struct reader {
 	const uint8_t *p;
 	uint32_t len;
-	uint32_t base; /* of p in the message */
-	uint64_t ends[2];
+	uint32_t base;  /* of p in the message */
+	uint32_t first; /* the place of ends' lowest bit */
+	uint64_t ends, more;
 };
 
-static inline uint32_t word_end(const struct reader *r, uint32_t at)
+static inline uint32_t next_end(struct reader *r)
 {
-	if (at < 64 && r->ends[0] >> at)
-		return at + (uint32_t)__builtin_ctzll(r->ends[0] >> at);
-	at = at < 64 ? 64 : at;
-	return at + (uint32_t)__builtin_ctzll(r->ends[1] >> (at - 64));
+	uint64_t ends = r->ends;
+
+	if (ends == 0) {
+		ends = r->more;
+		r->first = 64;
+	}
+	r->ends = ends & (ends - 1);
+	return r->first + (uint32_t)__builtin_ctzll(ends);
 }
 
 static inline struct sip_span span_of(const struct reader *r, uint32_t from, uint32_t to)
@@ -71,59 +73,94 @@ static inline struct sip_span span_of(const struct reader *r, uint32_t from, uin
 	return (struct sip_span){ (uint16_t)(r->base + from), (uint16_t)(to - from) };
 }
 
+static inline uint64_t text_at(const struct reader *r, uint32_t at)
+{
+	uint64_t v;
+
+	memcpy(&v, r->p + at, sizeof(v));
+	return v;
+}
+
+/* Up to eight characters as text_at() reads them. */
+static inline uint64_t text_of(const char *name)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, name, strlen(name));
+	return v;
+}
+
 /* "SIP/2.0/UDP host"; returns where it ends, or 0. */
-static uint32_t read_host(struct reader *r, struct sip_via *via)
+static inline uint32_t read_host(struct reader *r, struct sip_via *via)
 {
 	uint32_t half = r->len < 64 ? r->len : 64, stop;
 	struct steer_plain_ends e = STEER_PLAIN_ENDS(r->p, half, STEER_PLAIN_HOST);
+	const uint64_t behind = ~0ull << VIA_HEAD_LEN;
 
-	r->ends[0] = half < 64 ? e.user | ~0ull << half : e.user;
-	r->ends[1] = ~0ull;
+	r->ends = half < 64 ? e.user | ~0ull << half : e.user;
+	r->more = ~0ull;
 	if (r->len > 64)
-		r->ends[1] =
-			STEER_PLAIN_ENDS(r->p + 64, r->len - 64, 0).user | ~0ull << (r->len - 64);
-	stop = word_end(r, VIA_HEAD_LEN);
-	if (stop == VIA_HEAD_LEN || stop >= 64
-	    || (e.host & ~e.user & ~(~0ull << stop)) >> VIA_HEAD_LEN)
+		r->more = STEER_PLAIN_ENDS(r->p + 64, r->len - 64, 0).user | ~0ull << (r->len - 64);
+	r->first = 0;
+	r->ends &= behind;
+	if (r->ends == 0)
+		return 0;
+	stop = next_end(r);
+	if (stop == VIA_HEAD_LEN || e.host & behind & ~(~0ull << stop))
 		return 0;
 	via->host = span_of(r, VIA_HEAD_LEN, stop);
 	return stop;
 }
 
-/* The parameter whose ';' stands at `at`; returns where it ends, or 0. */
-static uint32_t read_param(const struct reader *r, uint32_t at, struct sip_via *via)
+/* The value behind the '=' at `at`; returns where it ends, or 0: there is none. */
+static inline uint32_t read_value(struct reader *r, uint32_t at, struct sip_span *value)
 {
-	uint32_t name = at + 1, name_end = word_end(r, name), value = name_end, stop = name_end;
-	const uint8_t *p = r->p + name;
+	uint32_t stop;
 
-	if (stop < r->len && r->p[stop] == '=') {
-		value = stop + 1;
-		stop = word_end(r, value);
-		if (stop == value)
+	if (at >= r->len || r->p[at] != '=')
+		return 0;
+	stop = next_end(r);
+	*value = span_of(r, at + 1, stop);
+	return value->len ? stop : 0;
+}
+
+/* rport, with or without a value; its name ends at `end`. */
+static inline uint32_t read_rport(struct reader *r, uint32_t at, uint32_t end, struct sip_via *via)
+{
+	uint32_t stop = end;
+
+	if (via->has_rport)
+		return 0;
+	via->rport = span_of(r, end, end);
+	if (end < r->len && r->p[end] == '=') {
+		stop = read_value(r, end, &via->rport);
+		if (stop == 0)
 			return 0;
 	}
-	switch (name_end - name) {
-	case 5:
-		if (memcmp(p, "rport", 5) != 0 || via->has_rport)
-			return 0;
-		via->has_rport = true;
-		via->rport = span_of(r, value, stop);
-		via->rport_param = span_of(r, at, stop);
-		return stop;
-	case 6:
-		if (memcmp(p, "branch", 6) != 0 || via->branch.len || stop == value)
-			return 0;
-		via->branch = span_of(r, value, stop);
-		return stop;
-	case 8:
-		if (memcmp(p, "received", 8) != 0 || via->has_received || stop == value)
-			return 0;
+	via->has_rport = true;
+	via->rport_param = span_of(r, at, stop);
+	return stop;
+}
+
+/* The parameter whose ';' stands at `at`; returns where it ends, or 0. */
+static inline uint32_t read_param(struct reader *r, uint32_t at, struct sip_via *via)
+{
+	uint32_t end = next_end(r), stop;
+	uint64_t name = text_at(r, at);
+
+	if (end == at + 7 && (name << 8) == (text_of(";branch") << 8)) {
+		stop = via->branch.len ? 0 : read_value(r, end, &via->branch);
+	} else if (end == at + 6 && (name << 16) == (text_of(";rport") << 16)) {
+		stop = read_rport(r, at, end, via);
+	} else if (end == at + 9 && name == text_of(";receive") && r->p[at + 8] == 'd'
+		   && !via->has_received) {
+		stop = read_value(r, end, &via->received);
 		via->has_received = true;
-		via->received = span_of(r, value, stop);
 		via->received_param = span_of(r, at, stop);
-		return stop;
-	default: return 0;
+	} else {
+		stop = 0;
 	}
+	return stop;
 }
 
 bool steer_plain_via(const struct sip_msg *m, const struct sip_hdr *h, struct sip_via *via)
@@ -140,7 +177,7 @@ bool steer_plain_via(const struct sip_msg *m, const struct sip_hdr *h, struct si
 	if (at == 0)
 		return false;
 	if (at < r.len && r.p[at] == ':') {
-		stop = word_end(&r, at + 1);
+		stop = next_end(&r);
 		port = port_of(r.p + at, r.p + stop);
 		if (port < 0)
 			return false;

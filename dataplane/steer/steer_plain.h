@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <string.h>
+
 #include "sip/sip_uri.h"
 
 #define STEER_PLAIN_MAX  64u /* bytes of text; what is longer is not looked at */
@@ -140,6 +142,27 @@ static inline bool steer_plain_read(const uint8_t *p, uint32_t len, uint8_t host
 	out->stop = e.host ? (uint32_t)__builtin_ctzll(e.host) : len;
 	out->stop = out->stop < len ? out->stop : len;
 	return out->stop > out->host;
+}
+
+/**
+ * A port of one to five digits.
+ * @param p  Eight bytes of it can be read.
+ * @return   -1: it is none.
+ */
+static inline int32_t steer_plain_port(const uint8_t *p, uint32_t n)
+{
+	const uint64_t each = 0x0101010101010101ull;
+	uint64_t x;
+
+	memcpy(&x, p, sizeof(x));
+	/* As eight digits: zeros come in before the first one, which is the lowest byte. */
+	x = (x ^ each * '0') << (64 - 8 * n);
+	if (((x + each * (0x80 - 10)) | x) & each * 0x80)
+		return -1;
+	x = (x * 10 + (x >> 8)) & 0x00ff00ff00ff00ffull;
+	x = (x * 100 + (x >> 16)) & 0x0000ffff0000ffffull;
+	x = (x * 10000 + (x >> 32)) & 0xffffffffull;
+	return x <= UINT16_MAX ? (int32_t)x : -1;
 }
 
 /**

@@ -16,32 +16,45 @@
 #include <errno.h>
 #include <string.h>
 
+/* The number in rport: 0 where there is none, -1 where it is no port. */
+static int32_t rport_of(const struct steer_ctx *c, const struct sip_via *via)
+{
+	const uint8_t *p = sip_at(c->m, via->rport);
+	uint32_t port = 0;
+
+	if (via->rport.len == 0)
+		return 0;
+	if (via->rport.len <= 5 && via->rport.off + 8u <= c->m->len)
+		return steer_plain_port(p, via->rport.len);
+	for (uint32_t i = 0; i < via->rport.len; i++) {
+		uint8_t digit = (uint8_t)(p[i] - '0');
+
+		port = port * 10 + digit;
+		if (digit > 9 || port > UINT16_MAX)
+			return -1;
+	}
+	return (int32_t)port;
+}
+
 int steer_via_target(const struct steer_ctx *c, const struct sip_via *via, bool maddr,
 		     struct dp_endpoint *to)
 {
-	const uint8_t *buf = c->m->buf;
 	uint16_t port = via->port ? via->port : STEER_SIP_PORT;
 	struct sip_span host = via->host;
-	uint32_t rport = 0;
+	int32_t rport;
 
 	if (maddr && via->maddr.len) {
 		host = via->maddr;
 	} else if (via->has_received) {
 		host = via->received;
-		for (uint32_t i = 0; i < via->rport.len && rport <= 65535; i++) {
-			uint8_t digit = (uint8_t)(buf[via->rport.off + i] - '0');
-
-			if (digit > 9)
-				return -EINVAL;
-			rport = rport * 10 + digit;
-		}
-		if (rport > 65535)
+		rport = rport_of(c, via);
+		if (rport < 0)
 			return -EINVAL;
 		if (rport)
 			port = (uint16_t)rport;
 	}
 	*to = (struct dp_endpoint){ .port = port, .transport = DP_UDP };
-	return steer_host_ip(buf, host, &to->ip);
+	return steer_host_ip(c->m->buf, host, &to->ip);
 }
 
 /* Our Via on top, in form (16.7 item 3). */
