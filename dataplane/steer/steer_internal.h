@@ -150,13 +150,19 @@ struct steer_resp {
 	struct steer_branch branch;
 	const struct dp_secret *secret; /* that signed it */
 	uint64_t mac;                   /* transaction, under that key */
-	struct sip_via next;            /* the Via below ours */
+	const struct sip_via *next;     /* the Via below ours: here, or as it was read ahead */
 	struct steer_record *record;
 	uint32_t member; /* number of the member that sent it, STEER_NO_MEMBER: not known */
 	uint8_t slot;    /* of the member whose address it came from, UINT8_MAX: of none */
 	struct dp_endpoint to;
 	const struct dp_listener *from;
+
+	/* Not set unless the above says so. */
+	struct sip_via below;
 };
+
+/* What of it is zero at first. */
+#define STEER_RESP_ZEROED offsetof(struct steer_resp, below)
 
 /** Where a request goes. */
 struct steer_hop {

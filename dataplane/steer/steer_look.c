@@ -18,7 +18,10 @@ static void look_transaction(const struct steer *s, const struct steer_ctx *c,
 {
 	const struct sip_via *via = &a->msg.via;
 
-	if (!a->msg.is_request) {
+	if (a->msg.is_request) {
+		if (!s->records)
+			return; /* nothing is fetched by it */
+	} else {
 		a->has_next = steer_next_via_plain(&a->msg, &a->next);
 		if (!a->has_next)
 			return;

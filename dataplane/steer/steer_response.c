@@ -97,13 +97,14 @@ static bool read_next_via(struct steer_ctx *c, struct steer_resp *r)
 	int n;
 
 	if (ahead && ahead->has_next) {
-		r->next = ahead->next;
+		r->next = &ahead->next;
 		return true;
 	}
-	if (steer_next_via_plain(m, &r->next))
+	r->next = &r->below;
+	if (steer_next_via_plain(m, &r->below))
 		return true;
 	steer_lower_vias(&it, m);
-	n = sip_via_iter_next(&it, &r->next);
+	n = sip_via_iter_next(&it, &r->below);
 	if (n > 0)
 		return true;
 	steer_drop(c, n < 0 ? DP_REASON_SIP_MALFORMED : DP_REASON_RESP_NO_NEXT_VIA,
@@ -119,7 +120,7 @@ static bool check_tag(struct steer_ctx *c, struct steer_resp *r)
 		r->secret = &c->cfg->secrets[i];
 		r->mac = i == 0 && ahead && ahead->has_next
 				 ? ahead->mac
-				 : steer_transaction_mac(r->secret, c->m, &r->next);
+				 : steer_transaction_mac(r->secret, c->m, r->next);
 		if (steer_branch_tag(r->secret, &r->branch, r->mac) == r->branch.tag)
 			return true;
 	}
@@ -207,7 +208,7 @@ static int next_target(const struct steer_ctx *c, struct steer_resp *r)
 	const struct steer_ahead *ahead = c->in->ahead;
 
 	if (!ahead || ahead->to.port == 0)
-		return steer_via_target(c, &r->next, c->service->trust_maddr, &r->to);
+		return steer_via_target(c, r->next, c->service->trust_maddr, &r->to);
 	r->to = ahead->to;
 	return 0;
 }
@@ -357,9 +358,11 @@ static bool is_of_own_cancel(struct steer_ctx *c, const struct steer_resp *r)
 
 void steer_response(struct steer_ctx *c)
 {
-	struct steer_resp r = { .member = STEER_NO_MEMBER };
+	struct steer_resp r;
 	int e;
 
+	steer_zero(&r, STEER_RESP_ZEROED);
+	r.member = STEER_NO_MEMBER;
 	if (!read_own_via(c, &r))
 		return;
 	if (c->m->method == SIP_METHOD_CANCEL && is_of_own_cancel(c, &r))
