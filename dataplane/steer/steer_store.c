@@ -276,18 +276,20 @@ void steer_store_fetch_flight(const struct steer_store *st, uint32_t number)
 	__builtin_prefetch(f + LINE, 1);
 }
 
-/* Of a longer copy, the first two chunks. */
+/* A chunk, and of a longer copy the second one's first half: few datagrams are longer. */
 void steer_store_fetch(const struct steer_store *st, uint32_t len)
 {
 	const uint8_t *first = st->chunks[st->free_chunk].b;
 	const uint8_t *second = st->chunks[st->links[st->free_chunk]].b;
-	uint32_t in_first = len < STEER_CHUNK_BYTES ? len : STEER_CHUNK_BYTES,
-		 rest = len - in_first;
 
 	steer_store_fetch_flight(st, st->free_flight);
-	for (uint32_t i = 0; i < in_first; i += LINE)
+#pragma GCC unroll 8
+	for (uint32_t i = 0; i < STEER_CHUNK_BYTES; i += LINE)
 		__builtin_prefetch(first + i, 1);
-	for (uint32_t i = 0; i < rest && i < STEER_CHUNK_BYTES; i += LINE)
+	if (len <= STEER_CHUNK_BYTES)
+		return;
+#pragma GCC unroll 4
+	for (uint32_t i = 0; i < STEER_CHUNK_BYTES / 2; i += LINE)
 		__builtin_prefetch(second + i, 1);
 }
 
