@@ -67,11 +67,10 @@ struct steer_ahead {
 	bool has_next; /* of a response: the Via below the top one has been read */
 	enum sip_result result;
 	const uint16_t *slot; /* of the service's table; NULL: not looked for */
-	uint64_t mac;         /* its transaction, under the first key; 0: not computed */
-	struct sip_via next;  /* with has_next */
-	struct dp_endpoint
-		to; /* of a response: that the Via names, to be looked up; port 0: none */
 	struct sip_msg msg;
+	uint64_t mac;          /* its transaction, under the first key; 0: not computed */
+	struct sip_via next;   /* with has_next */
+	struct dp_endpoint to; /* that it names, to be looked up; port 0: none */
 };
 
 /** A datagram as classify saw it. */
