@@ -372,18 +372,23 @@ static void pass(struct sip_parse *p, uint32_t start)
 	struct sip_msg *m = p->m;
 	const bool quick = m->len >= QUICK_LEAST;
 	uint64_t left = UINT64_MAX, method = 0;
+	size_t i = 0;
 
 	if (likely(quick))
-		method = quick_request(m, start, m->len - QUICK_LEAST);
-	if (unlikely(method == 0 && !start_line(p, start)))
-		return;
-	l.i = m->hdrs_off;
-	do {
+		method = quick_request(m, start, m->len - QUICK_LEAST, &i);
+	if (unlikely(method == 0)) {
+		if (!start_line(p, start))
+			return;
+		i = m->hdrs_off;
+	}
+	l.i = (uint32_t)i;
+	for (;;) {
 		if (likely(quick))
-			plain_lines(m, &l);
-		if (likely(quick_end(m, l.i)))
+			plain_lines(m, &l, i);
+		if (likely(quick_end(m, l.i)) || !sip_parse_line(p, &l))
 			break;
-	} while (sip_parse_line(p, &l));
+		i = l.i;
+	}
 	m->n_hdrs = (uint16_t)l.n_hdrs;
 	m->present = l.present;
 	if (likely(quick && (l.present & sip_mandatory) == sip_mandatory))

@@ -31,14 +31,17 @@ struct quick {
 	uint64_t bits; /* of the 64 bytes at base, those not taken yet */
 };
 
-/* Look at the first 64 bytes; false when the message has fewer. */
-static inline bool quick_first(struct quick *q)
+/* Whether the message has the first 64 bytes. */
+static inline bool quick_fits(const struct quick *q)
 {
-	if (unlikely(q->start > q->last))
-		return false;
+	return likely(q->start <= q->last);
+}
+
+/* Look at the first 64 bytes, if the message has them. */
+static inline void quick_look(struct quick *q)
+{
 	q->base = q->start;
-	q->bits = q->look(q->b + q->base);
-	return true;
+	q->bits = quick_fits(q) ? q->look(q->b + q->base) : 0;
 }
 
 /* Take the next place; false when it is too far. */
@@ -109,8 +112,9 @@ static inline const struct sip_method_entry *quick_method(uint64_t text, size_t 
 	return e->first == text && e->len == len ? e : NULL;
 }
 
-/* "METHOD URI SP SIP/2.0 CR LF" at i, the method known. Returns its text, or 0. RFC 3261 7.1. */
-static inline uint64_t quick_request(struct sip_msg *m, size_t i, size_t last)
+/* "METHOD URI SP SIP/2.0 CR LF" at i, the method known. Returns its text and where the headers
+ * begin, which nobody needs to wait for to come back from memory then, or 0. RFC 3261 7.1. */
+static inline uint64_t quick_request(struct sip_msg *m, size_t i, size_t last, size_t *hdrs)
 {
 	const uint8_t *b = m->buf;
 	struct quick q = { .b = b, .look = breaks64, .start = i, .last = last };
@@ -118,7 +122,8 @@ static inline uint64_t quick_request(struct sip_msg *m, size_t i, size_t last)
 	size_t sp, uri_end, len;
 	uint64_t text;
 
-	if (unlikely(!quick_first(&q) || !quick_next(&q, &sp)))
+	quick_look(&q);
+	if (unlikely(!quick_fits(&q) || !quick_next(&q, &sp)))
 		return 0;
 	len = sp - i;
 	if (unlikely(len - 1 >= 8 || b[sp] != ' ' || !sip_is(b[sp + 1], SIP_C_ALPHA)
@@ -135,7 +140,8 @@ static inline uint64_t quick_request(struct sip_msg *m, size_t i, size_t last)
 	m->method_name = sip_span_of((uint32_t)i, (uint32_t)sp);
 	m->method = method->id;
 	m->uri = sip_span_of((uint32_t)sp + 1, (uint32_t)uri_end);
-	m->hdrs_off = (uint16_t)(uri_end + 10);
+	*hdrs = uri_end + 10;
+	m->hdrs_off = (uint16_t)*hdrs;
 	return text;
 }
 
@@ -255,16 +261,17 @@ static inline struct sip_span quick_span(const struct sip_hdr *h)
 	return s;
 }
 
-/* One via-parm "SIP/2.0/transport host[:port]*(;param)" that fills a value. RFC 3261 20.42. */
-static inline bool quick_via(struct sip_msg *m, const struct sip_hdr *h, size_t last)
+/* One via-parm "SIP/2.0/transport host[:port]*(;param)" that fills a value, looked at from
+ * VIA_HOST bytes on. RFC 3261 20.42. */
+#define VIA_HOST 12
+static inline bool quick_via(struct sip_msg *m, const struct sip_hdr *h, struct quick q)
 {
 	const uint8_t *b = m->buf;
 	size_t i = h->value_off, end = i + h->value_len, at, digits;
 	struct sip_via *via = &m->via;
-	struct quick q = { .b = b, .look = stops64, .start = i + 12, .last = last };
 	uint32_t port = 0;
 
-	if (unlikely(!quick_first(&q) || sip_load64(b + i) != sip_load64("SIP/2.0/")))
+	if (unlikely(!quick_fits(&q) || sip_load64(b + i) != sip_load64("SIP/2.0/")))
 		return false;
 	if (unlikely(sip_load32(b + i + 8) != sip_load32("UDP "))
 	    && !(b[i + 11] == ' ' && sip_is(b[i + 8], SIP_C_ALPHA) && sip_is(b[i + 9], SIP_C_ALPHA)
@@ -272,7 +279,7 @@ static inline bool quick_via(struct sip_msg *m, const struct sip_hdr *h, size_t 
 		return false;
 	if (unlikely(q.bits & 1 || !quick_next(&q, &at)))
 		return false;
-	via->host = sip_span_of((uint32_t)i + 12, (uint32_t)at);
+	via->host = sip_span_of((uint32_t)i + VIA_HOST, (uint32_t)at);
 	if (likely(b[at] == ':')) {
 		digits = at + 1;
 		if (unlikely(!quick_next(&q, &at)))
@@ -292,15 +299,14 @@ static inline bool quick_via(struct sip_msg *m, const struct sip_hdr *h, size_t 
 
 /* A From or To with a sip: URI in < >, and at most a tag. RFC 3261 20.10. */
 static inline __attribute__((always_inline)) bool quick_addr(const struct sip_msg *m,
-							     const struct sip_hdr *h, size_t last,
-							     struct sip_span *uri,
+							     const struct sip_hdr *h,
+							     struct quick q, struct sip_span *uri,
 							     struct sip_span *tag)
 {
 	const uint8_t *b = m->buf;
 	size_t i = h->value_off, end = i + h->value_len, stop, len;
-	struct quick q = { .b = b, .look = breaks64, .start = i, .last = last };
 
-	if (unlikely(!quick_first(&q)))
+	if (unlikely(!quick_fits(&q)))
 		return false;
 	quick_drop(&q); /* '"' or '<' */
 	if (b[i] == '"') {
@@ -405,6 +411,36 @@ static __attribute__((noinline)) uint8_t decoded_but(uint64_t left)
 }
 
 /*
+ * Via, From and To: returns the set of those that are left. All three are looked at before the
+ * first is walked: what comes of a look takes long to be there, and the tables for it are loaded
+ * once.
+ */
+static inline __attribute__((always_inline)) uint64_t quick_addresses(struct sip_msg *m)
+{
+	const struct sip_hdr *via = quick_hdr(m, SIP_HDR_VIA);
+	const struct sip_hdr *from = quick_hdr(m, SIP_HDR_FROM), *to = quick_hdr(m, SIP_HDR_TO);
+	struct quick q = { .b = m->buf, .look = stops64, .last = m->len - QUICK_LEAST };
+	struct quick q_from = { .b = q.b, .look = breaks64, .last = q.last }, q_to = q_from;
+	uint64_t left = 0;
+
+	q.start = (size_t)via->value_off + VIA_HOST;
+	q_from.start = from->value_off;
+	q_to.start = to->value_off;
+	quick_look(&q);
+	quick_look(&q_from);
+	quick_look(&q_to);
+	if (unlikely(!quick_via(m, via, q))) {
+		memset(&m->via, 0, sizeof(m->via));
+		left |= SIP_BIT(SIP_HDR_VIA);
+	}
+	if (unlikely(!quick_addr(m, from, q_from, &m->from_uri, &m->from_tag)))
+		left |= SIP_BIT(SIP_HDR_FROM);
+	if (unlikely(!quick_addr(m, to, q_to, &m->to_uri, &m->to_tag)))
+		left |= SIP_BIT(SIP_HDR_TO);
+	return left;
+}
+
+/*
  * The fields that steering needs, of a message that has all mandatory ones; text is the method of
  * the request line, if it is known. Returns the set of those that are left, by enum sip_hdr_id,
  * with nothing of them written.
@@ -412,17 +448,8 @@ static __attribute__((noinline)) uint8_t decoded_but(uint64_t left)
 static inline __attribute__((always_inline)) uint64_t quick_fields(struct sip_msg *m,
 								   uint64_t present, uint64_t text)
 {
-	const size_t last = m->len - QUICK_LEAST;
-	uint64_t left = 0;
+	uint64_t left = quick_addresses(m);
 
-	if (unlikely(!quick_via(m, quick_hdr(m, SIP_HDR_VIA), last))) {
-		memset(&m->via, 0, sizeof(m->via));
-		left |= SIP_BIT(SIP_HDR_VIA);
-	}
-	if (unlikely(!quick_addr(m, quick_hdr(m, SIP_HDR_FROM), last, &m->from_uri, &m->from_tag)))
-		left |= SIP_BIT(SIP_HDR_FROM);
-	if (unlikely(!quick_addr(m, quick_hdr(m, SIP_HDR_TO), last, &m->to_uri, &m->to_tag)))
-		left |= SIP_BIT(SIP_HDR_TO);
 	m->call_id = quick_span(quick_hdr(m, SIP_HDR_CALL_ID));
 	if (unlikely(m->call_id.len == 0))
 		left |= SIP_BIT(SIP_HDR_CALL_ID);
