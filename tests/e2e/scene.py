@@ -3,11 +3,9 @@
 from rack import APPLIANCE4, APPLIANCE6, Appliance, Rack
 from sip import Dialog, Member, Message, Ua
 
-QUICK = """
-oos-check: 300ms
-oos-force: 150ms
-failback: []
-"""
+# A closed member's host says so at once, by ICMP; one that is only late has a second.
+PROBES = "oos-check: 300ms\noos-force: 150ms\nprobe-timeout: 1s\n"
+QUICK = f"{PROBES}failback: []\n"
 
 
 class Scene:

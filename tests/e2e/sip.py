@@ -1,6 +1,7 @@
 """A small SIP endpoint for tests that need to say exactly what is on the wire: it builds, sends, receives and reads
 messages, follows route sets as RFC 3261 12 says, and judges nothing by itself."""
 
+import collections
 import itertools
 import queue
 import re
@@ -161,7 +162,12 @@ class Ua:
 
 
 class Member(Ua):
-    """A server of a pair, played by the test: probes are answered at once by a thread, all else waits for recv()."""
+    """A server of a pair, played by the test: probes are answered by a thread, all else waits for recv().
+
+    It takes PROBE_S for that, as a server some way off would: the appliance, whose patience is a multiple of the round trip,
+    then takes nobody for dead whom this machine gives no time for a tenth of a second."""
+
+    PROBE_S = 0.05
 
     def __init__(self, ns, ip, port=5060, name="member"):
         super().__init__(ns, ip, port, name=name)
@@ -172,13 +178,17 @@ class Member(Ua):
         self.thread.start()
 
     def _serve(self):
+        due = collections.deque()  # (when, probe)
         while self.open:
-            m = super().recv(0.1)
+            while due and due[0][0] <= time.monotonic():
+                if self.probe_status:
+                    self.reply(due[0][1], self.probe_status)
+                due.popleft()
+            m = super().recv(min(0.1, max(0.0, due[0][0] - time.monotonic())) if due else 0.1)
             if m is None:
                 continue
             if m.method == "OPTIONS" and m.status is None and "@" not in m.uri:
-                if self.probe_status:
-                    self.reply(m, self.probe_status)
+                due.append((time.monotonic() + self.PROBE_S, m))
             else:
                 self.inbox.put(m)
 

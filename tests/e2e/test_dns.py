@@ -5,10 +5,10 @@ import datetime
 from lab import Capture, run, wait_for
 from names import Knot, Liar, TYPES, reply
 from rack import Appliance, Rack
-from scene import Scene
+from scene import PROBES, Scene
 from sip import Member
 
-QUICK = "oos-check: 300ms\noos-force: 150ms\nfailback: [ immediate ]\nfailback-hold: 0\n"
+QUICK = PROBES + "failback: [ immediate ]\nfailback-hold: 0\n"
 HOSTS = "".join(f"{n} A 198.51.100.{11 + i}\n" for i, n in enumerate("abcd"))
 
 
@@ -20,7 +20,7 @@ def srv(*rows, name="_sip._udp.sip"):
 def config(rack, servers="{ name: sip.example.com }", dns=None, extra=QUICK):
     dns = dns or f"[ {rack.server_ip('n')} ]"
     pair = f"  - name: east\n    servers: {servers}\n" + "".join(f"    {line}\n" for line in extra.splitlines())
-    top = f"dns: {{ servers: {dns}, timeout: 200ms, attempts: 2, min-ttl: 1s }}\n"
+    top = f"dns: {{ servers: {dns}, timeout: 400ms, attempts: 3, min-ttl: 1s }}\n"
     return rack.config(pair, top=top)
 
 
@@ -297,7 +297,7 @@ def test_a_reload_goes_from_addresses_to_a_name_without_a_gap(lab):
 def test_the_audiocodes_profile_and_port(lab):
     zone = HOSTS + srv((10, 0, "a"), (20, 0, "b"))
     s = Named(lab, zone, servers="{ name: sip.example.com, port: 65535 }",
-              extra="profile: audiocodes\n" + QUICK + "probe-timeout: 300ms\n").start("a", "b")
+              extra="profile: audiocodes\n" + QUICK).start("a", "b")
     s.members["a"].close()  # silent for as long as a server may be: the next one by priority
     s.appliance.wait_active(member("b"))
     s.members["a"] = Member(s.rack.servers["a"], ip("a"), name="a")

@@ -3,7 +3,7 @@
 import time
 
 from lab import wait_for
-from scene import QUICK, Scene
+from scene import PROBES, QUICK, Scene
 from sip import Dialog, Message, unique
 
 PATIENT = "oos-check: 30s\nfailback: []\n"  # probes say nothing while the test lasts, but the burst of a suspicion
@@ -257,7 +257,7 @@ def test_nothing_is_sent_twice_to_a_slow_server(lab):
 
 def test_signal_failback_returns_on_a_live_answer(lab):
     """Fanvil 2.3: after the failover a live request is tried on the primary; its answer returns the pair."""
-    s = Scene(lab, extra="oos-check: 300ms\noos-force: 150ms\nfailback: [ signal ]\nfailback-hold: 0\n")
+    s = Scene(lab, extra=PROBES + "failback: [ signal ]\nfailback-hold: 0\n")
     alice, b = s.phone(), s.members["b"]
     s.members["a"].close()
     s.appliance.wait_active("east-b")
@@ -284,7 +284,7 @@ def test_signal_failback_returns_on_a_live_answer(lab):
 
 
 def test_an_emergency_call_is_never_tried_on_the_primary(lab):
-    s = Scene(lab, extra="oos-check: 300ms\noos-force: 150ms\nfailback: [ signal ]\nfailback-hold: 0\n")
+    s = Scene(lab, extra=PROBES + "failback: [ signal ]\nfailback-hold: 0\n")
     alice, a, b = s.phone(), s.members["a"], s.members["b"]
     a.close()
     s.appliance.wait_active("east-b")

@@ -1,8 +1,9 @@
 """Which pair: every key spreads, and traffic stays put when a pair leaves."""
 
-from scene import Scene
+import time
 
-PROBES = "oos-check: 300ms\noos-force: 150ms\n"
+from scene import PROBES, Scene
+
 PAIRS = (("p0", "ab"), ("p1", "cd"), ("p2", "ef"))
 KEYS = 30
 
@@ -21,12 +22,13 @@ def place(s, phones, keys, text_of):
     for key in keys:
         phone = phones(key)
         phone.send(text_of(phone, key))
-    pending = dict.fromkeys(keys)
-    for name, member in s.members.items():
-        while (m := member.recv(0.3)) is not None:
-            key = m.get("x-key")
-            if key in pending:
-                where[key] = name
+    end = time.monotonic() + 10
+    while set(where) != set(keys) and time.monotonic() < end:
+        for name, member in s.members.items():
+            while (m := member.recv(0.01)) is not None:
+                if m.get("x-key") in keys:
+                    where.setdefault(m.get("x-key"), name)
+                    member.reply(m, 200)
     assert set(where) == set(keys), set(keys) - set(where)
     return where
 
