@@ -8,7 +8,7 @@ import struct
 import time
 
 from lab import wait_for
-from rack import APPLIANCE4, Appliance, Rack, Wiretap
+from rack import APPLIANCE4, Appliance, Rack
 from sippload import FAR_MS, Load, Server
 from test_dataplane import udp4
 
@@ -97,7 +97,7 @@ def test_probes_and_bgp_survive_a_flood_of_garbage_to_any_port(lab):
     rack = Rack(lab)
     for name in rack.servers:
         Server(rack, name, away_ms=FAR_MS).start()
-    tap = Wiretap(rack)
+    tap = rack.tap
     config = rack.config(rack.pair_config(extra=PATIENT), top="kernel-rest: 2000\nkernel-ping: 200\n")
     appliance = Appliance(rack, config).start()
     appliance.wait_up("east-a", "east-b")

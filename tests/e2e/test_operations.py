@@ -6,13 +6,13 @@ import time
 
 from lab import LabError, wait_for
 from rack import BUILD, Appliance, Rack
-from scene import Scene
+from scene import PROBES, Scene
 
-from sippload import Load, Server
+from sippload import FAR_MS, Load, Server
 
 ALONE = True  # load or figures: nothing else beside it
 
-FAST = "oos-check: 500ms\noos-force: 200ms\n"
+PATIENT = "oos-check: 500ms\noos-force: 200ms\nprobe-timeout: 2s\nfailback: []\n"
 
 
 def test_both_members_die_and_one_returns(lab):
@@ -67,9 +67,9 @@ def test_a_switch_by_hand_says_who_did_it(lab):
 
 def loaded(lab, calls=3000, rate=200):
     rack = Rack(lab)
-    servers = {name: Server(rack, name).start() for name in rack.servers}
+    servers = {name: Server(rack, name, away_ms=FAR_MS).start() for name in rack.servers}
     tap = rack.tap
-    appliance = Appliance(rack, rack.config(rack.pair_config(extra=FAST + "failback: []\n"))).start()
+    appliance = Appliance(rack, rack.config(rack.pair_config(extra=PATIENT))).start()
     appliance.wait_up("east-a", "east-b")
     return rack, servers, appliance, tap, Load(rack, calls, rate, hold_ms=2000)
 
@@ -138,14 +138,14 @@ def test_the_data_plane_is_killed_and_forwards_again(lab):
 
 def test_reload_is_all_or_nothing_and_loses_nothing(lab):
     rack, _, appliance, tap, load = loaded(lab)
-    good = rack.config(rack.pair_config(extra=FAST + "failback: []\n"))
+    good = rack.config(rack.pair_config(extra=PATIENT))
     time.sleep(1)
     appliance.rewrite(good.replace("oos-check: 500ms", "oos-check: 500 parsecs"))
     before = appliance.pair()
     assert appliance.ctl("reload", check=False) is None
     assert appliance.pair()["active"] == before["active"]
     for i in range(20):
-        extra = FAST + "failback: []\n" + ("weight: 2\n" if i % 2 else "")
+        extra = PATIENT + ("weight: 2\n" if i % 2 else "")
         appliance.rewrite(rack.config(rack.pair_config(extra=extra)))
         appliance.ctl("reload")
     assert appliance.pair()["members"][0]["state"] == "up"
@@ -154,10 +154,10 @@ def test_reload_is_all_or_nothing_and_loses_nothing(lab):
 
 def test_a_reload_adds_and_removes_members(lab):
     s = Scene(lab, servers=("a", "b", "c"), members=("a", "b", "c"),
-              config=lambda rack: rack.config(rack.pair_config(members="ab", extra="oos-check: 300ms\noos-force: 150ms\n")))
+              config=lambda rack: rack.config(rack.pair_config(members="ab", extra=PROBES)))
     alice, a, b, c = s.phone(), *(s.members[n] for n in "abc")
     caller, _ = s.call(alice, a)
-    s.appliance.rewrite(s.rack.config(s.rack.pair_config(members="cb", extra="oos-check: 300ms\noos-force: 150ms\n")))
+    s.appliance.rewrite(s.rack.config(s.rack.pair_config(members="cb", extra=PROBES)))
     s.appliance.ctl("reload")
     wait_for("east-c to be a member", lambda: any(m["name"] == "east-c" for m in s.appliance.pair()["members"]))
     s.appliance.wait_up("east-c", "east-b")

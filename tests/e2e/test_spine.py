@@ -3,7 +3,7 @@
 import time
 
 from rack import Appliance, Rack
-from sippload import Load, Server
+from sippload import FAR_MS, Load, Server
 
 ALONE = True  # load or figures: nothing else beside it
 
@@ -13,10 +13,10 @@ oos-force: 200ms
 """
 
 
-def up(lab, extra=FAST, **rack_options):
+def up(lab, extra=FAST, away_ms=0):
     """A rack with both servers and the appliance running, both members up."""
-    rack = Rack(lab, **rack_options)
-    servers = {name: Server(rack, name).start() for name in rack.servers}
+    rack = Rack(lab)
+    servers = {name: Server(rack, name, away_ms=away_ms).start() for name in rack.servers}
     tap = rack.tap
     appliance = Appliance(rack, rack.config(rack.pair_config(extra=extra))).start()
     appliance.wait_up("east-a", "east-b")
@@ -31,7 +31,7 @@ def finish(load, tap, calls):
 
 
 def test_calls_go_to_the_primary(lab):
-    rack, _, appliance, tap = up(lab)
+    rack, _, appliance, tap = up(lab, FAST + "probe-timeout: 2s\n", FAR_MS)
     finish(Load(rack, 300, 100), tap, 300)
     members = {m["name"]: m for m in appliance.pair()["members"]}
     assert appliance.active() == "east-a"

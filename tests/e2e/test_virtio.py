@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from lab import run, wait_for
-from rack import APPLIANCE4, Appliance, Rack, Wiretap
+from rack import APPLIANCE4, Appliance, Rack
 from sippload import Load, Server
 from test_dataplane import Alone
 from test_network import CALLER4, sip, udp
@@ -40,7 +40,7 @@ class VirtioRack(Rack):
 def test_calls_pass_over_virtio_user_and_net_vhost(lab):
     rack = VirtioRack(lab)
     servers = {name: Server(rack, name).start() for name in rack.servers}
-    tap = Wiretap(rack)
+    tap = rack.tap
     appliance = Appliance(rack, rack.config(rack.pair_config(extra=FAST))).start()
     appliance.wait_up("east-a", "east-b")
     rack.callers.exec("ping", "-c", "3", "-i", "0.2", "-W", "2", "192.0.2.10")

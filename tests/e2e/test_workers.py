@@ -6,22 +6,22 @@ import struct
 import time
 
 from lab import wait_for
-from rack import APPLIANCE4, Appliance, Rack, Wiretap
-from sippload import Load, Server
+from rack import APPLIANCE4, Appliance, Rack
+from sippload import FAR_MS, Load, Server
 from test_dataplane import Alone, udp4
 from test_network import CALLER4, SERVER4, body_of, fragments4, pattern, sip, udp
 
 ALONE = True  # load or figures: nothing else beside it
 
 SERVER4B = "198.51.100.12"
-FAST = "oos-check: 500ms\noos-force: 200ms\n"
+PATIENT = "oos-check: 500ms\noos-force: 200ms\nprobe-timeout: 2s\n"
 
 
-def up(lab, top, device=None, extra=FAST):
+def up(lab, top, device=None, extra=PATIENT):
     """A rack with both servers and the appliance, both members up."""
     rack = Rack(lab)
-    servers = {name: Server(rack, name).start() for name in rack.servers}
-    tap = Wiretap(rack)
+    servers = {name: Server(rack, name, away_ms=FAR_MS).start() for name in rack.servers}
+    tap = rack.tap
     config = rack.config(rack.pair_config(extra=extra), top=top)
     if device:
         config = config.replace("net_af_xdp0,iface=wire0", device)
@@ -71,7 +71,7 @@ def test_a_trunk_is_spread_evenly_over_workers_without_queues(lab):
 def test_the_primary_dies_under_a_spread_trunk(lab):
     calls = 1600
     rack, servers, appliance, tap = up(lab, "workers: 3\nspread: always\n",
-                                       extra=FAST + "failback: [ immediate ]\nfailback-hold: 2s\n")
+                                       extra=PATIENT + "failback: [ immediate ]\nfailback-hold: 2s\n")
     load = Load(rack, calls, 200, hold_ms=1500)
     time.sleep(2)
     servers["a"].kill()
