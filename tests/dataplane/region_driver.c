@@ -44,7 +44,7 @@ struct driver {
 	struct dp_boot boot;
 	struct dp_region *region;
 	int memfd, link;
-	bool running, ended, failed;
+	bool running, told, ended, failed;
 	uint64_t incarnation;
 	struct dp_event_reader readers[DP_MAX_WORKERS];
 };
@@ -141,7 +141,7 @@ static void on_link(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(d->base);
 	if (d->mirror)
 		ctl_mirror_suspend(d->mirror);
-	d->running = false;
+	d->running = d->told = false;
 }
 
 static void try_link(struct driver *d)
@@ -172,8 +172,15 @@ static void start_running(struct driver *d)
 			printf("netdev %s\n", err);
 	}
 	ctl_mirror_resume(d->mirror, d->boot.n_ports, ifindex);
-	printf("running %u %" PRIu64 "\n", atomic_load(&d->region->pid),
-	       atomic_load(&d->region->incarnation));
+}
+
+/* It runs when the workers have all that it takes to forward. */
+static void tell_running(struct driver *d)
+{
+	d->told = ctl_mirror_in_step(d->mirror);
+	if (d->told)
+		printf("running %u %" PRIu64 "\n", atomic_load(&d->region->pid),
+		       atomic_load(&d->region->incarnation));
 }
 
 static void take_event(struct driver *d, const struct dp_event *ev)
@@ -217,7 +224,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (!d->running && atomic_load(&d->region->incarnation) != d->incarnation
 	    && atomic_load(&d->region->state) == DP_STATE_RUNNING)
 		start_running(d);
-	for (unsigned int i = 0; d->running && i < d->boot.n_workers; i++) {
+	if (d->running && !d->told)
+		tell_running(d);
+	for (unsigned int i = 0; d->told && i < d->boot.n_workers; i++) {
 		struct dp_event ev;
 
 		while (dp_event_get(&dp_region_worker(d->region, i)->events, &d->readers[i], &ev))

@@ -65,10 +65,10 @@ def with_body(sock, text, tries=20):
 
 def round_trip(phone, server, appliance, source, size):
     """One INVITE with a body of that size to the server, one response as large back. Some forty fragments in a row may
-    overflow a queue of a busy machine: what is lost is sent again, as endpoints do."""
+    overflow a queue of a busy machine: what is lost is sent again, as endpoints do. How often it was sent."""
     text = pattern(size)
     request = sip("INVITE", source, text, "sip:b@example.com")
-    for _ in range(3):
+    for sends in range(1, 6):
         phone.sendto(request, (appliance, 5060))
         try:
             got, hop = with_body(server, text)
@@ -80,6 +80,13 @@ def round_trip(phone, server, appliance, source, size):
     else:
         raise AssertionError(f"{size} bytes do not get through")
     assert response.startswith(b"SIP/2.0 200"), response[:100]
+    return sends
+
+
+def nothing_wrong(stats, lost=False):
+    """No datagram was refused; where one was lost on the way to us, what came of it is given up in the end."""
+    wrong = [r for r in stats if r.startswith(("fragment-", "ip-", "udp-", "too-big"))]
+    assert not wrong or (lost and wrong == ["fragment-timeout"]), stats
 
 
 def v6_config(rack):
@@ -93,13 +100,12 @@ def test_messages_of_any_size_pass_in_fragments(lab):
     dp.drive()
     phone, server = udp(rack.callers, CALLER4), udp(rack.servers["a"], SERVER4)
     sizes = [900, 1100, 1200, 2000, 4000, 9000, 30000, 64000]
-    for size in sizes:
-        round_trip(phone, server, APPLIANCE4, CALLER4, size)
+    sends = sum(round_trip(phone, server, APPLIANCE4, CALLER4, size) for size in sizes)
     stats = dp.stats()
     # All but the first are too large at one side at least; 1100 only with our header fields.
     assert stats["reassembled"] >= 2 * (len(sizes) - 2), stats
     assert stats["fragmented"] >= 2 * len(sizes) - 4, stats
-    assert not [r for r in stats if r.startswith(("fragment-", "ip-", "udp-", "too-big"))], stats
+    nothing_wrong(stats, sends > len(sizes))
     assert dp.stop() == 0
 
 
@@ -108,11 +114,11 @@ def test_messages_of_any_size_pass_in_fragments_over_ipv6(lab):
     dp = Alone(lab, rack, v6_config(rack))
     dp.drive()
     phone, server = udp(rack.callers, CALLER6), udp(rack.servers["a"], SERVER6)
-    for size in (900, 1100, 2000, 9000, 64000):
-        round_trip(phone, server, APPLIANCE6, CALLER6, size)
+    sizes = (900, 1100, 2000, 9000, 64000)
+    sends = sum(round_trip(phone, server, APPLIANCE6, CALLER6, size) for size in sizes)
     stats = dp.stats()
     assert stats["reassembled"] >= 6 and stats["fragmented"] >= 6, stats
-    assert not [r for r in stats if r.startswith(("fragment-", "ip-", "udp-", "too-big"))], stats
+    nothing_wrong(stats, sends > len(sizes))
 
 
 def test_what_the_kernel_gets_in_fragments_it_gets_whole(lab):
@@ -216,12 +222,12 @@ def test_a_small_way_out_is_met_in_fragments(lab):
     assert dp.stats()["fragmented"] == 0
     round_trip(phone, server, APPLIANCE4, CALLER4, 850)
     fragmented = dp.stats()["fragmented"]
-    assert fragmented >= 1
+    assert fragmented >= 1, dp.stats()
     # An answer of our own (200 to OPTIONS for ourselves) that is large because the request's Vias are.
     vias = "".join(f"Via: SIP/2.0/UDP 10.0.0.{i}:5060;branch=z9hG4bK{'x' * 60}{i}\r\n" for i in range(11))
     text = sip("OPTIONS", CALLER4).decode().replace("Max-Forwards", vias + "Max-Forwards")
     phone.sendto(text.encode(), (APPLIANCE4, 5060))
-    answer_ = phone.recv(70000)
+    answer_, _ = with_body(phone, b"")
     assert answer_.startswith(b"SIP/2.0 200") and len(answer_) > 1280, answer_
     assert dp.stats()["fragmented"] == fragmented + 1
 
@@ -301,12 +307,18 @@ def test_errors_about_the_kernels_packets_go_to_the_kernel(lab):
     for here, there in ((APPLIANCE4, CALLER4), (APPLIANCE6, CALLER6)):
         s = udp(dp.ns, here, 7000)
         s.connect((there, 9))
-        s.send(b"is anybody there?")
-        try:
-            s.recv(100)
-            assert False, "an answer"
-        except ConnectionRefusedError:
-            pass
+
+        def refused():
+            """The caller's kernel says so, but limits how often it does, all namespaces together."""
+            try:
+                s.send(b"is anybody there?")
+                assert s.recv(100) is None, "an answer"
+            except ConnectionRefusedError:
+                return True
+            except TimeoutError:
+                return False
+
+        wait_for("the error", refused, 40)
     assert dp.stats()["icmp-errors"] == 0
 
 
@@ -325,7 +337,7 @@ def test_a_smaller_mtu_on_the_way_is_learnt(lab):
         time.sleep(0.5)
         return dp.stats()["pmtu-lowered"] == 1
 
-    wait_for("the router's word", told, timeout=10)
+    wait_for("the router's word", told, timeout=40)
     before = dp.stats()
     phone.sendto(invite, (APPLIANCE6, 5060))
     request = server.recv(70000)
@@ -468,8 +480,8 @@ def test_jumbo_frames(lab):
     phone, server = udp(rack.callers, CALLER4), udp(rack.servers["a"], SERVER4)
     round_trip(phone, server, APPLIANCE4, CALLER4, 2100)
     assert dp.stats()["fragments"] == 0 and dp.stats()["fragmented"] == 0, dp.stats()
-    round_trip(phone, server, APPLIANCE4, CALLER4, 9000)
-    assert dp.stats()["fragmented"] == 2, dp.stats()
+    sends = round_trip(phone, server, APPLIANCE4, CALLER4, 9000)
+    assert 2 <= dp.stats()["fragmented"] <= 2 * sends, dp.stats()
 
 
 def test_jumbo_frames_of_9000_bytes(lab):
@@ -482,7 +494,7 @@ def test_jumbo_frames_of_9000_bytes(lab):
     round_trip(phone, server, APPLIANCE4, CALLER4, 8100)
     assert dp.stats()["fragmented"] == 0, dp.stats()
     phone.sendto(sip("INVITE", CALLER4, pattern(8620), "sip:b@example.com"), (APPLIANCE4, 5060))
-    assert body_of(server.recv(70000)) == pattern(8620)
+    with_body(server, pattern(8620))
     assert dp.stats()["fragmented"] == 1, dp.stats()
 
 
@@ -494,12 +506,15 @@ def sniffer(ns, dev):
     return s
 
 
-def until(s, wanted):
-    """The first frame for which wanted(frame) is true."""
+def until(s, *wanted):
+    """The first frame for which wanted(frame) is true; of several conditions each by a frame of its own, in any order."""
+    wanted = list(wanted)
     while True:
         frame = s.recv(70000)
-        if wanted(frame):
-            return frame
+        for condition in [c for c in wanted if c(frame)][:1]:
+            wanted.remove(condition)
+            if not wanted:
+                return frame
 
 
 def ip6(text):
@@ -532,8 +547,8 @@ def test_addresses_are_announced_and_defended(lab):
     dp.drive()
     mac, own = Wire(rack).to, socket.inet_aton(APPLIANCE4)
     # At the start, by itself: nobody has asked.
-    until(seen, lambda f: f[12:14] == b"\x08\x06" and f[6:12] == mac and f[28:32] == own == f[38:42] and f[:6] == b"\xff" * 6)
-    until(seen, lambda f: f[12:14] == b"\x86\xdd" and f[54] == 136 and f[62:78] == ip6(APPLIANCE6) and f[58] & 0x20)
+    until(seen, lambda f: f[12:14] == b"\x08\x06" and f[6:12] == mac and f[28:32] == own == f[38:42] and f[:6] == b"\xff" * 6,
+          lambda f: f[12:14] == b"\x86\xdd" and f[54] == 136 and f[62:78] == ip6(APPLIANCE6) and f[58] & 0x20)
     # Another host claims one of them: an event, and the kernel, which gets the frame, defends it.
     other = b"\2\0\0\0\0\x77"
     claim = b"\0\1\x08\0\6\4\0\1" + other + own + b"\0" * 6 + own
@@ -559,8 +574,9 @@ def test_link_goes_and_comes_with_an_announcement(lab):
     assert dp.until("link") == ["link", "0", "1"]
     rack.router.ip("link", "set", "to-lb", "down")
     assert dp.until("link") == ["link", "0", "0"]
-    rack.router.ip("link", "set", "to-lb", "up")
     seen = sniffer(rack.router, "to-lb")
+    seen.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # that it is down: forgotten
+    rack.router.ip("link", "set", "to-lb", "up")
     until(seen, lambda f: f[12:14] == b"\x08\x06" and f[28:32] == socket.inet_aton(APPLIANCE4) and f[:6] == b"\xff" * 6)
     assert dp.until("link") == ["link", "0", "1"]
     dp.ping()
@@ -586,9 +602,8 @@ def test_multicast_and_shared_macs_reach_the_kernel(lab):
 
 
 def link_local(ns, dev):
-    for line in ns.ip("-6", "-o", "addr", "show", "dev", dev, "scope", "link").splitlines():
-        return line.split()[3].split("/")[0]
-    raise AssertionError("no link-local address")
+    lines = wait_for("a link-local address", lambda: ns.ip("-6", "-o", "addr", "show", "dev", dev, "scope", "link").splitlines())
+    return lines[0].split()[3].split("/")[0]
 
 
 def bonded(lab, extra):
@@ -651,10 +666,12 @@ def test_a_duplicate_address_is_an_event(lab):
     rack = Rack(lab)
     appliance = Appliance(rack).start()
     claim = b"\0\1\x08\0\6\4\0\1\2\0\0\0\0\x77" + socket.inet_aton(APPLIANCE4) + b"\0" * 6 + socket.inet_aton(APPLIANCE4)
-    Wire(rack).socket.send(b"\xff" * 6 + b"\2\0\0\0\0\x77\x08\x06" + claim)
+    wire = Wire(rack)
 
     def told():
+        """Claim it until somebody hears: the port may not be up yet."""
+        wire.socket.send(b"\xff" * 6 + b"\2\0\0\0\0\x77\x08\x06" + claim)
         return [e for e in appliance.ctl("event", "list") if e["cause"] == "duplicate-address"]
 
-    event = wait_for("the event", told, 10)[0]
+    event = wait_for("the event", told, step=0.2)[0]
     assert APPLIANCE4 in event["evidence"] and "02:00:00:00:00:77" in event["evidence"] and "net0" in event["evidence"], event
