@@ -98,6 +98,12 @@ request_route {{
         save("location");
         exit;
     }}
+    if (is_method("OPTIONS")) {{
+        # Whether a phone's location is known here.
+        if (registered("location")) sl_send_reply("200", "Registered");
+        else sl_send_reply("404", "Not Registered");
+        exit;
+    }}
     loose_route();
     remove_hf("Route");
     record_route();

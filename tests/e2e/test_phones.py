@@ -3,9 +3,9 @@ crosses the appliance twice."""
 
 import hashlib
 import re
-import time
 
 from kamailio import Kamailio
+from lab import wait_for
 from rack import Appliance, Rack
 from scene import QUICK
 from sip import Dialog, Ua, unique
@@ -54,6 +54,21 @@ class Office:
         ua.send(text)
         return next(m for m in iter(lambda: ua.recv(5), None) if m.status != 100)
 
+    def wait_known(self, server, *phones):
+        """Until that server itself knows where the phones are."""
+        desk = Ua(self.rack.callers, "203.0.113.10", 5090, proxy=(self.rack.server_ip(server), 5060), name="desk")
+
+        def known():
+            for phone in phones:
+                desk.send(desk.request("OPTIONS", f"sip:{phone.name}@example.com", contact=False))
+                answer = desk.recv(1)
+                if answer is None or answer.status != 200:
+                    return False
+            return True
+
+        wait_for(f"the locations at {server}", known, 30, 0.2)
+        desk.close()
+
     def call(self, caller, callee):
         """A call, answered; (caller's dialog, callee's dialog)."""
         caller.send(caller.request("INVITE", f"sip:{callee.name}@example.com"))
@@ -86,7 +101,7 @@ def test_phone_to_phone_before_and_across_a_switch(lab):
     o.bob.contact = f"<sip:bob@{ip}:{port}>"
     assert o.register(o.bob).status == 200
     assert o.register(o.alice).status == 200
-    time.sleep(1)  # the twin learns the locations
+    o.wait_known("b", o.alice, o.bob)  # the twin learns the locations
     caller, callee = o.call(o.alice, o.bob)
     o.kamailio["a"].kill()
     o.appliance.wait_active("east-b")
