@@ -177,6 +177,7 @@ class Round:
         wires = [Wire(self.rack, name) for name in self.servers]
         before = rescues(self.appliance)
         # Calls last longer than T1: a lost ACK comes again before BYE.
+        begun = time.time()
         load = Load(self.rack, calls, self.rate, name=f"load{number}", hold_ms=1000, timeout_s=40)
         time.sleep(2 + self.random.random() * 2)
         struck = time.time()
@@ -189,12 +190,14 @@ class Round:
         self._judge(load, calls, struck, switched, before)
         self.row["at both"] = len(at_a.keys() & at_b.keys())
         self.row["answered twice"] = len(by_a.keys() & by_b.keys())
+        # A server that the machine gives no time for a moment looks dead; nobody knows which calls it will still take.
+        self.row["left before"] = self._switched(begun, struck) is not None
         self.row["good"] = self._good(calls)
         return self.row
 
-    def _switched(self, struck):
+    def _switched(self, begin, end=float("inf")):
         for e in self.appliance.ctl("event", "list"):
-            if e.get("pair") == "east" and e.get("to") == "backup" and stamp(e) >= struck:
+            if e.get("pair") == "east" and e.get("to") == "backup" and begin <= stamp(e) < end:
                 return stamp(e)
         return None
 

@@ -175,9 +175,19 @@ class Capture:
         self.process = ns.start(f"dumpcap-{dev}-{n}", *argv)
         wait_for("the capture to begin", lambda: os.path.exists(self.path) and os.path.getsize(self.path) > 0)
 
+    def _turns(self):
+        """How often dumpcap has had the CPU; it looks into the kernel's ring four times a second."""
+        try:
+            with open(f"/proc/{self.process.pid}/schedstat") as f:
+                return int(f.read().split()[2])
+        except (OSError, IndexError):
+            return float("inf")  # it has ended
+
     def stop(self):
         if self.process.alive():
-            time.sleep(0.3)  # what is still in the kernel's ring
+            turns = self._turns()
+            time.sleep(0.3)  # until the kernel hands over what is in the ring, and then until it is read
+            wait_for("the capture's end", lambda: self._turns() >= turns + 2)
             self.process.signal(signal.SIGTERM)
             self.process.wait(10)
         return self.path

@@ -40,6 +40,7 @@ request_route {{
 PAIR = """
 oos-check: 600ms
 oos-force: 600ms
+probe-timeout: 2s
 failback: [ immediate ]
 failback-hold: 0
 """

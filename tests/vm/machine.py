@@ -52,7 +52,7 @@ class Machine:
                      "-device", f"virtio-net-pci,netdev=n{i},mac={rack.mac(i)},addr={5 + i},rx_queue_size=1024"
                      + (",csum=off" if i else "")]
         self.process = rack.router.start("machine", *argv)
-        wait_for("the machine's shell", self._connect, 10)
+        wait_for("the machine's shell", self._connect, 60)
         wait_for("the machine to boot", self._is_up, BOOT_S, 0.2)
 
     def _connect(self):
