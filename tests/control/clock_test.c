@@ -38,7 +38,7 @@ static void run_for(int ms)
 	event_base_dispatch(base);
 }
 
-TestSuite(clock, .init = setup, .fini = teardown, .timeout = 20);
+TestSuite(clock, .init = setup, .fini = teardown, .timeout = 60);
 
 Test(clock, stands_still_while_it_is_stopped)
 {

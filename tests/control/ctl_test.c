@@ -435,7 +435,7 @@ static int run(const char *arguments)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-TestSuite(program, .init = setup, .fini = teardown, .timeout = 20);
+TestSuite(program, .init = setup, .fini = teardown, .timeout = 60);
 
 Test(program, exit_status_and_words_for_every_outcome)
 {

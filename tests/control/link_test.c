@@ -132,7 +132,7 @@ static void teardown(void)
 	cr_expect_eq(system(command), 0);
 }
 
-TestSuite(link, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(link, .init = setup, .fini = teardown, .timeout = 60);
 
 Test(link, a_data_plane_is_started_in_a_session_of_its_own)
 {

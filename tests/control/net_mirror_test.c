@@ -140,12 +140,20 @@ static void end(void)
 	event_base_free(seen.base);
 }
 
+/* A host whose link-local address is tentative solicits nobody (RFC 4861 7.2.2). */
+static void enter(void)
+{
+	bench_enter();
+	bench_run("echo 0 > /proc/sys/net/ipv6/conf/all/accept_dad");
+	bench_run("echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad");
+}
+
 static int one_port(void)
 {
 	unsigned int ifindex;
 	int wire;
 
-	bench_enter();
+	enter();
 	wire = bench_tap("net0", &ifindex);
 	bench_run("ip addr add 192.0.2.10/24 brd + dev net0");
 	bench_run("ip -6 addr add 2001:db8::10/64 dev net0 nodad");
@@ -154,13 +162,13 @@ static int one_port(void)
 	return wire;
 }
 
-TestSuite(mirror, .timeout = 20);
+TestSuite(mirror, .timeout = 60);
 
 Test(mirror, reads_what_is_there)
 {
 	unsigned int ifindex[2];
 
-	bench_enter();
+	enter();
 	bench_tap("net0", &ifindex[0]);
 	bench_tap("net1", &ifindex[1]);
 	bench_tap("mgmt", &(unsigned int){ 0 });
@@ -256,7 +264,7 @@ Test(mirror, a_missed_next_hop_is_resolved)
 	struct sip_ip peer = ip("192.0.2.1");
 
 	ctl_mirror_miss(seen.m, 0, &peer);
-	cr_assert(bench_answer_arp(wire, PEER4, PEER_MAC, 3000));
+	cr_assert(bench_answer_arp(wire, PEER4, PEER_MAC, 10000));
 	UNTIL(neigh(0, "192.0.2.1"));
 	cr_expect_eq(memcmp(neigh(0, "192.0.2.1")->mac, PEER_MAC, 6), 0);
 	end();
@@ -268,7 +276,7 @@ Test(mirror, a_missed_ipv6_next_hop_is_solicited)
 	struct sip_ip peer = ip("2001:db8::1");
 
 	ctl_mirror_miss(seen.m, 0, &peer);
-	cr_expect(bench_sees_solicitation(wire, peer.b, 3000));
+	cr_expect(bench_sees_solicitation(wire, peer.b, 10000));
 	end();
 }
 
@@ -282,7 +290,7 @@ Test(mirror, a_used_next_hop_is_confirmed)
 	bench_run("ip neigh replace 192.0.2.1 lladdr 02:00:00:00:00:09 dev net0 nud stale");
 	UNTIL(neigh(0, "192.0.2.1"));
 	ctl_mirror_used(seen.m, 0, &peer);
-	cr_assert(bench_answer_arp(wire, PEER4, PEER_MAC, 5000));
+	cr_assert(bench_answer_arp(wire, PEER4, PEER_MAC, 10000));
 	while (!bench_shows("REACHABLE", "ip neigh show dev net0"))
 		run_for(20);
 	cr_expect(neigh(0, "192.0.2.1"));

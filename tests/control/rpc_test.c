@@ -185,7 +185,7 @@ static const char *message_of(const json_t *answer)
 	return m ? m : "";
 }
 
-TestSuite(rpc, .init = setup, .fini = teardown, .timeout = 20);
+TestSuite(rpc, .init = setup, .fini = teardown, .timeout = 60);
 
 Test(rpc, a_call_is_answered_with_its_id_section_5)
 {
