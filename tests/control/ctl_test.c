@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -398,6 +400,19 @@ static void serve(void)
 	_exit(0);
 }
 
+/* The path is there before somebody listens. */
+static bool is_served(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool served;
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	served = connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) == 0;
+	close(fd);
+	return served;
+}
+
 static void setup(void)
 {
 	snprintf(dir, sizeof(dir), "/tmp/ctl_test.XXXXXX");
@@ -406,7 +421,7 @@ static void setup(void)
 	server = fork();
 	if (server == 0)
 		serve();
-	while (access(path, F_OK) < 0)
+	while (!is_served())
 		usleep(1000);
 }
 
