@@ -282,12 +282,33 @@ static void check_send(struct pp *c, unsigned int slot)
 	m->sent_us = c->now;
 }
 
+/* It has answered another probe since this one was sent, as when the way is back while one of a
+ * burst is under way: that is newer. Who dies right behind that answer is found no later for it. */
+static void ask_again(struct pp *c, unsigned int slot)
+{
+	struct ctl_pair_member *m = pp_m(c, slot);
+	bool force = m->periodic.force;
+	uint64_t bound = m->good_us + ctl_pair_round_us(c->conf);
+
+	pp_cancel(c, &m->periodic);
+	if (force)
+		force_send(c, slot);
+	else
+		check_send(c, slot);
+	if (m->periodic.deadline_us > bound)
+		m->periodic.deadline_us = bound;
+}
+
 static void periodic_over(struct pp *c, unsigned int slot)
 {
 	struct ctl_pair_member *m = pp_m(c, slot);
 	struct ctl_pair_probe *pr = &m->periodic;
 	bool force = pr->force;
 
+	if (m->good_us > pr->sent_us) {
+		ask_again(c, slot);
+		return;
+	}
 	if (c->stalled && m->voids < CTL_PAIR_VOIDS) {
 		m->voids++;
 		pp_cancel(c, pr);

@@ -170,6 +170,39 @@ Test(pair_suspicion, one_answer_out_of_the_burst_clears)
 	cr_expect_eq(b.p.phase, CTL_PAIR_PRIMARY);
 }
 
+/* A periodic probe gets lost in a short outage; one of a burst is answered behind it. */
+static uint64_t lose_one_and_answer_the_next(void)
+{
+	running(2);
+	b.mood[0] = BENCH_DEAD;
+	while (bench_count(&b, 0) == 0)
+		bench_run(&b, 100 * MS);
+	b.mood[0] = BENCH_ALIVE;
+	bench_member_event(&b, CTL_EV_UNANSWERED, 0, 0, SIP_METHOD_INVITE);
+	bench_run(&b, 40 * MS);
+	cr_assert_eq(b.p.m[0].health, CTL_HEALTH_UP);
+	cr_assert_neq(b.p.m[0].periodic.id, 0, "the lost one is still waited for");
+	return b.p.m[0].good_us;
+}
+
+Test(pair_suspicion, a_newer_answer_outweighs_an_older_probe_that_was_lost)
+{
+	lose_one_and_answer_the_next();
+	bench_run(&b, 20 * SEC);
+	cr_expect_eq(b.p.phase, CTL_PAIR_PRIMARY);
+	cr_expect_eq(b.n_notes, 0, "%s", b.last.text);
+	cr_expect_eq(b.p.m[0].health, CTL_HEALTH_UP);
+}
+
+Test(pair_suspicion, who_dies_right_behind_that_answer_is_found_within_the_bound)
+{
+	uint64_t answered_us = lose_one_and_answer_the_next();
+
+	b.mood[0] = BENCH_DEAD;
+	cr_assert_neq(bench_until(&b, CTL_PAIR_BACKUP, 60 * SEC), UINT64_MAX);
+	cr_expect_leq(b.now_us - answered_us, ctl_pair_round_us(&b.conf));
+}
+
 Test(pair_suspicion, unavailable_codes_to_the_whole_burst_confirm)
 {
 	running(2);
