@@ -7,6 +7,7 @@ import threading
 import time
 
 import chaos
+from sippload import FAR_MS
 
 ALONE = True  # load and delays: nothing else beside it
 
@@ -35,20 +36,20 @@ def test_no_call_is_lost_however_the_primary_dies(lab):
 
 
 def healthy(scene, calm, **kw):
-    """A pair of which nobody dies; twice at most: a server that the machine gives no time for some 40 ms while it is
-    suspect counts as dead by the rule, and is left."""
-    for attempt in (0, 1):
+    """A pair of which nobody dies; three times at most: a server that the machine gives no time for a few round trips while
+    it is suspect counts as dead by the rule: it is left, or second sends move on, and calls are set up at both."""
+    for attempt in range(3):
         row = chaos.loss(scene, rate=200, name=f"load{attempt}", **kw)
         print(f"    {row}")
-        assert row["failed"] == 0 and row["answered twice"] <= 3, row
-        if row["flips"] == 0 and calm(row):
+        assert row["failed"] == 0, row
+        if row["flips"] == 0 and row["answered twice"] <= 3 and calm(row):
             return
-    raise AssertionError(f"moved, twice: {row}")
+    raise AssertionError(f"moved, three times: {row}")
 
 
 def test_one_percent_loss_moves_nothing(lab):
     """Both directions; what is lost is sent again, and hardly an INVITE reaches both members."""
-    healthy(chaos.stage(lab), lambda row: row["at both"] <= 3 + 3 * row["calls"] / 1000, seconds=20)
+    healthy(chaos.stage(lab, away_ms=FAR_MS), lambda row: row["at both"] <= 3 + 3 * row["calls"] / 1000, seconds=20)
 
 
 def test_a_slow_server_under_load_is_left_alone(lab):
