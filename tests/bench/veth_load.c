@@ -213,11 +213,12 @@ static void receive(struct load *l)
 {
 	for (;;) {
 		struct tpacket2_hdr *h = (void *)(l->ring + (size_t)l->ring_at * RING_FRAME);
-		const uint8_t *p = (const uint8_t *)h + h->tp_mac;
+		const uint8_t *p;
 		uint64_t serial, ns;
 
 		if (!(__atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
 			return;
+		p = (const uint8_t *)h + h->tp_mac; /* written before the status */
 		serial = h->tp_snaplen > 60 ? get_serial(p + h->tp_snaplen - TAIL) : UINT64_MAX;
 		if (serial < l->sent && l->delay_ns[serial] == 0) {
 			ns = (uint64_t)h->tp_sec * 1000000000 + h->tp_nsec - l->sent_ns[serial];
