@@ -245,10 +245,10 @@ def show(number, r):
         print(r["errors"])
 
 
-def stage(lab, scenario="uas", away_ms=0):
-    """(rack, servers, appliance) of a pair."""
+def stage(lab, **kw):
+    """(rack, servers, appliance) of a pair; what a Server takes."""
     rack = Rack(lab)
-    servers = {name: Server(rack, name, scenario_name=scenario, away_ms=away_ms).start() for name in ("a", "b")}
+    servers = {name: Server(rack, name, **kw).start() for name in ("a", "b")}
     return rack, servers, Appliance(rack, rack.config(rack.pair_config(extra=PAIR))).start()
 
 

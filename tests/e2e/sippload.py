@@ -23,25 +23,33 @@ FAR_MS = 50
 
 
 class Server:
-    """A SIPp server process on a server's namespace; away_ms: it takes so long before each answer."""
+    """A SIPp server process on a server's namespace; away_ms: it takes so long before each answer; thinks_ms: and so long to
+    the first one to an INVITE."""
 
-    def __init__(self, rack, name, port=5060, scenario_name="uas", extra=(), away_ms=0):
+    def __init__(self, rack, name, port=5060, scenario_name="uas", extra=(), away_ms=0, thinks_ms=0):
         self.rack = rack
         self.name = name
         self.port = port
         self.scenario = scenario_name
         self.extra = extra
         self.away_ms = away_ms
+        self.thinks_ms = thinks_ms
         self.process = None
         self.runs = 0
 
     def _scenario(self):
         path = scenario(self.scenario)
-        if not self.away_ms:
+        if not (self.away_ms or self.thinks_ms):
             return path
         with open(path) as f:
-            text = re.sub(r"^(?=\s*<send\b)", f'  <pause milliseconds="{self.away_ms}"/>\n', f.read(), flags=re.M)
-        return self.rack.lab.file(f"{self.scenario}-{self.away_ms}ms.xml", text)
+            text = f.read()
+        if self.away_ms:
+            text = re.sub(r"^(?=\s*<send\b)", f'  <pause milliseconds="{self.away_ms}"/>\n', text, flags=re.M)
+        if self.thinks_ms:
+            text, n = re.subn(r'^(\s*<recv request="INVITE".*)$', rf'\1\n  <pause milliseconds="{self.thinks_ms}"/>', text,
+                              flags=re.M)
+            assert n == 1, f"{path}: {n} places where it takes an INVITE"
+        return self.rack.lab.file(f"{self.scenario}-{self.away_ms}-{self.thinks_ms}ms.xml", text)
 
     def start(self):
         self.runs += 1

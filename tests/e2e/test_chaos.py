@@ -54,7 +54,7 @@ def test_one_percent_loss_moves_nothing(lab):
 
 def test_a_slow_server_under_load_is_left_alone(lab):
     """800 ms to its first answer: no flip, and no INVITE at its twin."""
-    healthy(chaos.stage(lab, "uas_slow"), lambda row: row["at both"] == 0, seconds=15, percent=0)
+    healthy(chaos.stage(lab, thinks_ms=800), lambda row: row["at both"] == 0, seconds=15, percent=0)
 
 
 class Stalls:
@@ -83,7 +83,7 @@ class Stalls:
 def test_a_data_plane_that_got_no_time_blames_no_member(lab):
     """Some 18 requests at a time wait for a server that thinks for 60 ms. What answered them while the data plane stood
     still waits in its queues, and is heard before anybody is found silent."""
-    scene = chaos.stage(lab, "uas_60ms")
+    scene = chaos.stage(lab, thinks_ms=60)
     appliance = scene[2]
     blamed = lambda: sum(m["live"]["unanswered"] for m in appliance.ctl("stats", "show")["members"])
     chaos.settle(appliance)
