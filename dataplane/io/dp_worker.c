@@ -19,7 +19,7 @@
 #include "dataplane/io/dp_vlan.h"
 
 #define BURST        32
-#define AHEAD        4     /* messages of a burst under way at a time: a power of two above two */
+#define FETCH        2     /* messages between the fetch of what one needs and its turn */
 #define TICK_US      10000 /* heartbeat, packets that wait for a next hop */
 #define STEER_US     DP_IDLE_FLIGHT_US /* timers of requests in flight */
 #define CLAIM_US     1000000 /* between two words about somebody who claims an address of ours */
@@ -60,8 +60,8 @@ struct dp_worker {
 	struct dp_share share;
 	struct dp_packet packets[BURST];
 	const struct dp_listener *listeners[BURST]; /* theirs; NULL: for no listener */
-	struct steer_in in[AHEAD];
-	struct steer_ahead ahead[AHEAD];
+	struct steer_in in[BURST];
+	struct steer_ahead ahead[BURST];
 	struct steer_verdict verdict;
 	struct dp_tx tx;
 };
@@ -343,22 +343,31 @@ static void classify_burst(struct dp_worker *w, struct rte_mbuf **m, uint16_t n)
 	}
 }
 
-/* The i-th message of a burst of n is looked at, and what belongs to the one before it is fetched.
+/*
+ * All messages of a burst are parsed before the first one is decided: the same code over and over
+ * runs quicker than each message's whole way, and what a look fetches has time to come.
  */
-static void look_ahead(struct dp_worker *w, struct rte_mbuf **m, uint16_t n, unsigned int i)
+static void look_ahead(struct dp_worker *w, struct rte_mbuf **m, uint16_t n)
 {
-	if (i < n && w->listeners[i]) {
-		struct steer_in *in = &w->in[i % AHEAD];
-		struct steer_ahead *a = &w->ahead[i % AHEAD];
+	for (uint16_t i = 0; i < n; i++) {
+		struct steer_in *in = &w->in[i];
+		struct steer_ahead *a = &w->ahead[i];
 
+		if (!w->listeners[i])
+			continue;
 		fill_in(in, m[i], &w->packets[i], w->listeners[i]);
 		steer_look(w->steer, in, a);
 		in->ahead = a;
 		if (a->to.port)
 			dp_ways_fetch(&w->tx.ways, &a->to.ip);
 	}
-	if (i > 0 && i <= n && w->listeners[i - 1])
-		steer_look_pair(w->steer, &w->ahead[(i - 1) % AHEAD]);
+}
+
+/* What a look found the place of, shortly before it is needed. */
+static void fetch(struct dp_worker *w, uint16_t n, unsigned int i)
+{
+	if (i < n && w->listeners[i])
+		steer_look_pair(w->steer, &w->ahead[i]);
 }
 
 /* What is for no listener; among it, what others say about addresses of ours. */
@@ -421,15 +430,16 @@ static void handle_burst(struct dp_worker *w, const struct source *s, struct rte
 			rte_pktmbuf_linearize(m[i]);
 	}
 	classify_burst(w, m, n);
-	look_ahead(w, m, n, 0);
-	look_ahead(w, m, n, 1);
+	look_ahead(w, m, n);
+	for (unsigned int i = 0; i < FETCH; i++)
+		fetch(w, n, i);
 	for (uint16_t i = 0; i < n; i++) {
 		const struct dp_packet *p = &w->packets[i];
 		const struct dp_listener *l = w->listeners[i];
 
-		look_ahead(w, m, n, i + 2u);
+		fetch(w, n, i + FETCH);
 		if (l)
-			handle_sip(w, m[i], p, &w->in[i % AHEAD], s->port,
+			handle_sip(w, m[i], p, &w->in[i], s->port,
 				   dp_share_spread(&w->share, &p->src, w->now_us));
 		else if (cfg && p->kind > DP_PACKET_UDP)
 			handle_special(w, s->port, m[i], p);

@@ -130,8 +130,8 @@ void steer_begin(struct steer *s, const struct dp_cfg *cfg, uint64_t now_us);
  */
 void steer_look(const struct steer *s, const struct steer_in *in, struct steer_ahead *a);
 
-/** Then, one message's time later: have the pair and the record fetched that the slots name, or the
- * places that a new record and a new copy will take. */
+/** Then, two messages or so before its turn: have the pair and the record fetched that the slots
+ * name, or the places that a new record and a new copy will take. */
 void steer_look_pair(const struct steer *s, const struct steer_ahead *a);
 
 /**

@@ -21,7 +21,7 @@
 #include "tests/bench/world.h"
 
 #define BURST    32
-#define AHEAD    4  /* a power of two above two */
+#define FETCH    2
 #define BURST_US 64 /* that it takes by the worker's clock: half a million messages a second */
 #define HOLD_MS  100
 #define NOTING   __attribute__((noinline)) /* a name of its own in profiles */
@@ -45,7 +45,7 @@ struct bench {
 	struct slot slot[BURST];
 	unsigned int n;
 	struct sip_msg msg;
-	struct steer_ahead ahead[AHEAD];
+	struct steer_ahead ahead[BURST];
 	struct steer_verdict verdict;
 	uint8_t scratch[DP_SCRATCH_SIZE];
 	uint64_t ns[N_STAGES];   /* of this burst */
@@ -96,18 +96,23 @@ static inline void fill_in(struct bench *b, struct slot *s)
 	};
 }
 
-/* As the worker does: two messages are on their way while one is decided. */
-static void look_ahead(struct bench *b, unsigned int i)
+/* As the worker does: all are looked at before the first one is decided. */
+static void look_ahead(struct bench *b)
 {
-	if (i < b->n) {
+	for (unsigned int i = 0; i < b->n; i++) {
 		struct slot *s = &b->slot[i];
 
 		fill_in(b, s);
 		if (s->in.listener)
-			steer_look(b->w.steer, &s->in, &b->ahead[i % AHEAD]);
+			steer_look(b->w.steer, &s->in, &b->ahead[i]);
+		s->in.ahead = &b->ahead[i];
 	}
-	if (i > 0 && i <= b->n)
-		steer_look_pair(b->w.steer, &b->ahead[(i - 1) % AHEAD]);
+}
+
+static void fetch(struct bench *b, unsigned int i)
+{
+	if (i < b->n && b->slot[i].in.listener)
+		steer_look_pair(b->w.steer, &b->ahead[i]);
 }
 
 static NOTING void stage_decide(struct bench *b, unsigned int i)
@@ -115,11 +120,11 @@ static NOTING void stage_decide(struct bench *b, unsigned int i)
 	struct steer_in *in = &b->slot[i].in;
 
 	if (i == 0) {
-		look_ahead(b, 0);
-		look_ahead(b, 1);
+		look_ahead(b);
+		for (unsigned int k = 0; k < FETCH; k++)
+			fetch(b, k);
 	}
-	look_ahead(b, i + 2);
-	in->ahead = &b->ahead[i % AHEAD];
+	fetch(b, i + FETCH);
 	if (in->listener)
 		steer_message(b->w.steer, in, &b->verdict);
 }
