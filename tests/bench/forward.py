@@ -21,6 +21,7 @@ WORKER_CPU = max(os.sched_getaffinity(0))
 OTHER_CPU = min(os.sched_getaffinity(0))
 BUFFERS = 32767
 MEMORY_MB = 256
+WINDOWS = 4
 
 
 def thread_ns(pid, tid):
@@ -40,6 +41,13 @@ def thread_named(pid, name):
 def process_us(pid):
     """User and system time of a whole process, in microseconds, over all its threads."""
     return sum(thread_ns(pid, int(t)) for t in os.listdir(f"/proc/{pid}/task")) / 1000
+
+
+def best(program, seconds, windows=WINDOWS):
+    """(the measurement of the quickest window, all of them). A virtual machine's host slows everything down for seconds now
+    and then: the quickest window of a program is the one that had the processor to itself."""
+    got = [program.measure(seconds) for _ in range(windows)]
+    return max(got, key=lambda g: g["mpps"]), got
 
 
 def config(directory, pairs=1, device="", extra=""):
