@@ -57,6 +57,12 @@ struct dp_net {
 	uint32_t n_lens, lens;     /* struct dp_net_len[], longest first: those in use */
 };
 
+/** What the kernel says about a port, below n_ports. */
+static inline const struct dp_net_port *dp_net_port(const struct dp_net *n, unsigned int port)
+{
+	return (const struct dp_net_port *)(const void *)((const uint8_t *)n + n->ports) + port;
+}
+
 /** Address of ours? @return its entry or NULL. Linear in the number of addresses. */
 const struct dp_net_addr *dp_net_own(const struct dp_net *n, const struct sip_ip *ip);
 

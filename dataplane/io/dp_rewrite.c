@@ -3,12 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
-#include "dataplane/io/dp_checksum.h"
-
-#define TTL 64
+#include "dataplane/io/dp_headers.h"
 
 static void put16(uint8_t *p, uint16_t v)
 {
@@ -202,73 +197,35 @@ int dp_rewrite_payload(struct dp_frame *f, const struct dp_packet *p, const stru
 	return 0;
 }
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are put together as words");
-
-/* A word of a header, from its two halves. */
-static inline uint32_t word_of(uint32_t first, uint32_t second)
-{
-	return htonl(first << 16 | second);
-}
-
-/* Summed as it is put together: what has just been stored in pieces is slow to load. */
-static void put_ipv4(uint8_t *ip, uint16_t total, const struct dp_headers *h)
-{
-	uint32_t w[DP_IPV4_LEN / 4] = {
-		word_of(0x4500u | (h->tclass & 0xfcu), total),
-		word_of(h->ipv4_id, 0),
-		word_of(TTL << 8 | IPPROTO_UDP, 0),
-	};
-
-	memcpy(&w[3], h->from.ip.b + 12, 4);
-	memcpy(&w[4], h->to.ip.b + 12, 4);
-	w[2] |= (uint32_t)dp_sum_finish((dp_sum_t)w[0] + w[1] + w[2] + w[3] + w[4]) << 16;
-	memcpy(ip, w, sizeof(w));
-}
-
 static void put_ipv6(uint8_t *ip, uint16_t udp_len, const struct dp_headers *h)
 {
 	put16(ip, (uint16_t)(0x6000u | (h->tclass & 0xfcu) << 4 | h->flow >> 16));
 	put16(ip + 2, (uint16_t)h->flow);
 	put16(ip + 4, udp_len);
 	ip[6] = IPPROTO_UDP;
-	ip[7] = TTL;
+	ip[7] = DP_TTL;
 	memcpy(ip + 8, h->from.ip.b, 16);
 	memcpy(ip + 24, h->to.ip.b, 16);
-}
-
-static void put_udp(uint8_t *udp, const struct dp_payload *pl, const struct dp_headers *h)
-{
-	uint16_t udp_len = (uint16_t)(pl->len + DP_UDP_LEN), field;
-	uint32_t w[DP_UDP_LEN / 4] = { word_of(h->from.port, h->to.port), word_of(udp_len, 0) };
-	dp_sum_t s = dp_pseudo_sum(&h->from.ip, &h->to.ip, udp_len);
-
-	if (h->offload) {
-		field = dp_sum_fold(s);
-	} else {
-		s += (dp_sum_t)w[0] + w[1];
-		s += pl->summed ? pl->sum : dp_sum(udp + DP_UDP_LEN, pl->len);
-		field = dp_sum_finish(s);
-		field = field ? field : 0xffff; /* RFC 768: 0 would say that there is none */
-	}
-	w[1] |= (uint32_t)field << 16;
-	memcpy(udp, w, sizeof(w));
 }
 
 uint16_t dp_rewrite_headers(struct dp_frame *f, const struct dp_payload *pl,
 			    const struct dp_headers *h)
 {
-	bool v4 = dp_ip_is_v4(&h->to.ip);
-	uint32_t ip_len = v4 ? DP_IPV4_LEN : DP_IPV6_LEN;
 	uint16_t udp_len = (uint16_t)(pl->len + DP_UDP_LEN);
-	uint8_t *udp = f->buf + pl->off - DP_UDP_LEN;
+	uint8_t *payload = f->buf + pl->off;
+	uint32_t w[DP_UDP_LEN / 4] = { dp_header_word(h->from.port, h->to.port) };
 
-	put_udp(udp, pl, h);
-	f->off = pl->off - DP_UDP_LEN - ip_len;
-	f->len = ip_len + udp_len;
-	if (v4) {
-		put_ipv4(f->buf + f->off, (uint16_t)f->len, h);
+	if (dp_ip_is_v4(&h->to.ip)) {
+		dp_header_ipv4(payload, pl, &h->from, &h->to, h->ipv4_id, h->tclass, h->offload);
+		f->off = pl->off - DP_UDP_LEN - DP_IPV4_LEN;
+		f->len = DP_IPV4_LEN + udp_len;
 		return DP_ETHER_IPV4;
 	}
+	w[1] = dp_header_udp(payload, pl, dp_pseudo_sum(&h->from.ip, &h->to.ip, udp_len), w[0],
+			     h->offload);
+	memcpy(payload - sizeof(w), w, sizeof(w));
+	f->off = pl->off - DP_UDP_LEN - DP_IPV6_LEN;
+	f->len = DP_IPV6_LEN + udp_len;
 	put_ipv6(f->buf + f->off, udp_len, h);
 	return DP_ETHER_IPV6;
 }

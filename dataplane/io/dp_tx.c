@@ -7,14 +7,20 @@
 #include <rte_ethdev.h>
 
 #include "dataplane/io/dp_flow.h"
+#include "dataplane/io/dp_headers.h"
 #include "dataplane/io/dp_split.h"
 #include "dataplane/io/dp_vlan.h"
 
-#define TX_TRIES 2 /* a full ring is given one more chance, then the packet goes */
+#define TX_TRIES 2      /* a full ring is given one more chance, then the packet goes */
+#define USED_US  100000 /* between two looks whether control is to be told of a neighbour */
+
+/* On the way of every message: in one piece with it. What is seldom is kept apart. */
+#define HOT  static inline __attribute__((always_inline))
+#define COLD static __attribute__((noinline, cold))
 
 /* The way out for one packet. */
 struct hop {
-	const struct dp_way *way;
+	struct dp_way *way;
 	uint32_t mtu; /* of the path, as far as it is known */
 	bool split;   /* the packet is larger */
 };
@@ -90,11 +96,6 @@ static void wire_put(struct dp_tx *t, unsigned int port, struct rte_mbuf *m)
 		queue_flush(t, q, port, false);
 }
 
-static const struct dp_net_port *port_of(const struct dp_net *net, unsigned int port)
-{
-	return (const struct dp_net_port *)(const void *)((const uint8_t *)net + net->ports) + port;
-}
-
 static bool tag_put(struct rte_mbuf *m, uint16_t vlan)
 {
 	if (m->data_len < DP_ETHER_LEN || !rte_pktmbuf_prepend(m, DP_VLAN_LEN))
@@ -111,7 +112,7 @@ static void ether_put(struct dp_tx *t, struct rte_mbuf *m, const struct dp_net_n
 	uint16_t vlan = t->ports[neigh->port].vlan;
 
 	/* The kernel's MAC: it is what the kernel tells our neighbours. */
-	dp_rewrite_ether(&f, neigh->mac, port_of(t->ways.net, neigh->port)->mac, type);
+	dp_rewrite_ether(&f, neigh->mac, dp_net_port(t->ways.net, neigh->port)->mac, type);
 	frame_put(m, &f);
 	if (vlan)
 		tag_put(m, vlan); /* DP_HEADERS_MAX has room for it */
@@ -154,6 +155,9 @@ int dp_tx_init(struct dp_tx *t, const struct dp_tx_params *p)
 			(struct dp_tx_queue){ .dev = port->exception.id, .queue = q, .lock = lock };
 	}
 	t->ways.n_ports = p->n_ports;
+	for (unsigned int i = 0; i < p->n_ports; i++)
+		t->ways.port[i] = (struct dp_ways_port){ p->ports[i].mtu, p->ports[i].exception_mtu,
+							 p->ports[i].vlan };
 	t->hold = dp_hold_new(&ops);
 	return t->hold ? 0 : -ENOMEM;
 }
@@ -229,22 +233,11 @@ void dp_tx_frame(struct dp_tx *t, unsigned int port, const uint8_t *frame, size_
 	dp_tx_wire(t, port, m);
 }
 
-static uint32_t mtu_of(const struct dp_tx *t, unsigned int port, const struct sip_ip *to)
-{
-	const struct dp_net_port *np = port_of(t->ways.net, port);
-	uint32_t mtu = t->ports[port].mtu, path = dp_pmtu_get(t->pmtu, to, t->now_us);
-
-	/* An operator may have lowered it, with `ip link`. */
-	if (np->mtu && np->mtu < t->ports[port].exception_mtu)
-		mtu = np->mtu;
-	return path < mtu ? path : mtu;
-}
-
 /* Whether a packet can leave, and which way. Returns DP_REASON_N or why not. */
-static enum dp_reason way_out(struct dp_tx *t, const struct dp_listener *from,
-			      const struct dp_endpoint *to, uint32_t payload_len, struct hop *h)
+HOT enum dp_reason way_out(struct dp_tx *t, const struct dp_listener *from,
+			   const struct dp_endpoint *to, uint32_t payload_len, struct hop *h)
 {
-	uint32_t ip_len = dp_rewrite_ip_len(&to->ip, payload_len);
+	uint32_t ip_len = dp_rewrite_ip_len(&to->ip, payload_len), path;
 
 	if (ip_len > UINT16_MAX)
 		return DP_REASON_NO_ROOM;
@@ -253,13 +246,14 @@ static enum dp_reason way_out(struct dp_tx *t, const struct dp_listener *from,
 	h->way = dp_ways_find(&t->ways, &to->ip);
 	if (!h->way)
 		return DP_REASON_NO_ROUTE;
-	h->mtu = mtu_of(t, h->way->port, &to->ip);
+	path = dp_pmtu_get(t->pmtu, &to->ip, t->now_us);
+	h->mtu = path < h->way->mtu ? path : h->way->mtu;
 	h->split = ip_len > h->mtu;
 	return h->mtu < DP_SPLIT_MTU_MIN ? DP_REASON_TOO_BIG : DP_REASON_N;
 }
 
 /* With its headers, off it goes, or waits. */
-static void leave(struct dp_tx *t, struct rte_mbuf *m, const struct hop *h)
+COLD void leave(struct dp_tx *t, struct rte_mbuf *m, const struct hop *h)
 {
 	if (h->way->neigh) {
 		ether_put(t, m, h->way->neigh);
@@ -282,7 +276,7 @@ static uint32_t ipv6_id(struct dp_tx *t)
 }
 
 /* An IP packet that is larger than the way out takes. All of its fragments leave, or none. */
-static void leave_split(struct dp_tx *t, struct rte_mbuf *m, const struct hop *h)
+COLD void leave_split(struct dp_tx *t, struct rte_mbuf *m, const struct hop *h)
 {
 	struct rte_mbuf *part[DP_SPLIT_MAX];
 	struct dp_split s;
@@ -304,34 +298,78 @@ static void leave_split(struct dp_tx *t, struct rte_mbuf *m, const struct hop *h
 	rte_pktmbuf_free(m);
 }
 
-/* The payload is in place: headers, and off it goes, or waits. */
-static void finish(struct dp_tx *t, struct rte_mbuf *m, const struct dp_payload *pl, uint8_t tclass,
-		   const struct dp_listener *from, const struct dp_endpoint *to,
-		   const struct hop *h)
+/* The device is to fill in the UDP checksum. */
+COLD void ask_for_sum(struct dp_tx *t, struct rte_mbuf *m, const struct hop *h, bool v4)
 {
-	struct dp_headers headers = {
-		.from = from->at,
-		.to = *to,
-		.ipv4_id = t->ipv4_id++,
-		.tclass = tclass,
-		.offload = t->ports[h->way->port].dev.tx_udp_sum && !pl->summed && !h->split,
-		.flow = dp_ip_is_v4(&to->ip) ? 0 : dp_flow_label(t->flow_key, &from->at, to),
-	};
-	struct dp_frame f = frame_of(m);
-	uint16_t type = dp_rewrite_headers(&f, pl, &headers);
+	m->ol_flags = RTE_MBUF_F_TX_UDP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+	m->l2_len = DP_ETHER_LEN + (t->ports[h->way->port].vlan ? DP_VLAN_LEN : 0);
+	m->l3_len = v4 ? DP_IPV4_LEN : DP_IPV6_LEN;
+}
 
-	frame_put(m, &f);
-	m->ol_flags = 0;
-	if (headers.offload) {
-		m->ol_flags = RTE_MBUF_F_TX_UDP_CKSUM
-			      | (type == DP_ETHER_IPV4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
-		m->l2_len = DP_ETHER_LEN + (t->ports[h->way->port].vlan ? DP_VLAN_LEN : 0);
-		m->l3_len = type == DP_ETHER_IPV4 ? DP_IPV4_LEN : DP_IPV6_LEN;
+COLD void tell_used(struct dp_tx *t, struct dp_way *way)
+{
+	way->used_us = t->now_us;
+	if (dp_used_touch(&t->used, way->neigh, t->now_us))
+		send_event(t, DP_EVENT_NEIGH_USED, way->port, &way->neigh->ip);
+}
+
+/* By a way whose Ethernet header is known. */
+HOT void leave_plain(struct dp_tx *t, struct rte_mbuf *m, const struct dp_frame *f,
+		     struct dp_way *way)
+{
+	uint8_t *e = f->buf + f->off - DP_ETHER_LEN;
+
+	memcpy(e, way->ether, 8);
+	memcpy(e + DP_ETHER_LEN - 8, way->ether + DP_ETHER_LEN - 8, 8);
+	frame_put(m,
+		  &(struct dp_frame){ .off = f->off - DP_ETHER_LEN, .len = f->len + DP_ETHER_LEN });
+	if (t->now_us - way->used_us >= USED_US)
+		tell_used(t, way);
+	wire_put(t, way->port, m);
+}
+
+/* The payload is in place: headers, and off it goes, or waits. */
+HOT void finish_here(struct dp_tx *t, struct rte_mbuf *m, const struct dp_payload *pl,
+		     uint8_t tclass, const struct dp_listener *from, const struct dp_endpoint *to,
+		     const struct hop *h)
+{
+	bool v4 = dp_ip_is_v4(&to->ip);
+	bool offload = !pl->summed && !h->split && t->ports[h->way->port].dev.tx_udp_sum;
+	struct dp_frame f = { .buf = m->buf_addr };
+
+	if (v4) {
+		dp_header_ipv4(f.buf + pl->off, pl, &from->at, to, t->ipv4_id, tclass, offload);
+		f.off = pl->off - DP_UDP_LEN - DP_IPV4_LEN;
+		f.len = pl->len + DP_UDP_LEN + DP_IPV4_LEN;
+	} else {
+		dp_rewrite_headers(
+			&f, pl,
+			&(struct dp_headers){ .from = from->at,
+					      .to = *to,
+					      .tclass = tclass,
+					      .offload = offload,
+					      .flow = dp_flow_label(t->flow_key, &from->at, to) });
 	}
+	t->ipv4_id++;
+	m->ol_flags = 0;
+	if (offload)
+		ask_for_sum(t, m, h, v4);
+	if (__builtin_expect(h->way->neigh && !h->way->tagged && !h->split, 1)) {
+		leave_plain(t, m, &f, h->way);
+		return;
+	}
+	frame_put(m, &f);
 	if (h->split)
 		leave_split(t, m, h);
 	else
 		leave(t, m, h);
+}
+
+static void finish(struct dp_tx *t, struct rte_mbuf *m, const struct dp_payload *pl, uint8_t tclass,
+		   const struct dp_listener *from, const struct dp_endpoint *to,
+		   const struct hop *h)
+{
+	finish_here(t, m, pl, tclass, from, to, h);
 }
 
 /* A large buffer with room for headers and len bytes behind, or NULL. */
@@ -343,8 +381,8 @@ static struct rte_mbuf *large(struct dp_tx *t, uint32_t len)
 }
 
 /* What does not fit its own buffer is composed in a large one. */
-static void forward_large(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,
-			  const struct steer_verdict *v, const struct hop *h)
+COLD void forward_large(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,
+			const struct steer_verdict *v, const struct hop *h)
 {
 	uint32_t len = (uint32_t)sip_edits_len(&v->edits, p->payload_len);
 	struct rte_mbuf *big = large(t, len);
@@ -376,7 +414,7 @@ void dp_tx_forward(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *
 	if (dp_rewrite_payload(&f, p, &v->edits, t->scratch, &pl) != 0)
 		forward_large(t, m, p, v, &h);
 	else
-		finish(t, m, &pl, p->tclass, v->from, &v->to, &h);
+		finish_here(t, m, &pl, p->tclass, v->from, &v->to, &h);
 }
 
 void dp_tx_answer(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,

@@ -50,6 +50,7 @@ static void set_up(void)
 	memset(&half, 0, sizeof(half));
 	half.net.n_ports = 1;
 	half.net.ports = at(half.port);
+	half.port[0] = (struct dp_net_port){ .mac = { 2, 0, 0, 0, 1, 0 }, .up = 1 };
 	half.net.n_addrs = 1;
 	half.net.addrs = at(half.addr);
 	half.addr[0] = (struct dp_net_addr){ .ip = ip("192.0.2.10") };
@@ -69,10 +70,20 @@ static void set_up(void)
 	half.net.neigh_hash_size = NEIGHS;
 	half.net.neighs = at(half.neigh);
 	ways.n_ports = 1;
+	ways.port[0] = (struct dp_ways_port){ .mtu = 1500, .exception_mtu = 1400 };
 	dp_ways_begin(&ways, &half.net);
 }
 
 TestSuite(ways, .init = set_up, .fini = leaks_check);
+
+/* Its Ethernet header: to this neighbour, from the port, for IPv4. */
+static void expect_ether(const struct dp_way *w, const struct dp_net_neigh *n)
+{
+	uint8_t want[14] = { 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0x08, 0x00 };
+
+	memcpy(want, n->mac, sizeof(n->mac));
+	cr_expect_eq(memcmp(w->ether, want, sizeof(want)), 0);
+}
 
 static const struct dp_way *find(const char *text)
 {
@@ -91,17 +102,59 @@ Test(ways, by_the_gateway_on_the_link_and_nowhere)
 
 		cr_assert(w);
 		cr_expect_eq(w->neigh, gateway);
-		cr_expect(dp_ip_equal(&w->next, &gateway->ip));
+		expect_ether(w, gateway);
 		w = find("192.0.2.77");
 		cr_assert(w);
 		cr_expect_eq(w->neigh, host);
+		expect_ether(w, host);
 		w = find("192.0.2.78");
 		cr_assert(w);
 		cr_expect_eq(w->neigh, NULL, "it is to be asked for");
+		cr_expect_eq(w->next.b[15], 78);
 		cr_expect(find("203.0.113.5") == NULL, "unreachable");
 		cr_expect(find("192.0.2.10") == NULL, "our own");
 		cr_expect(find("2001:db8::1") == NULL, "no route");
 		cr_expect(find("::") == NULL, "the mark of an empty place is no destination");
+	}
+}
+
+/* An IPv6 destination's header is of another type. */
+Test(ways, the_header_is_of_the_destinations_family)
+{
+	static const uint8_t type[2] = { 0x86, 0xdd };
+	const struct dp_way *w;
+
+	half.route[2] = (struct dp_net_route){ 0 };
+	half.len[1] = (struct dp_net_len){ 2, 3, 0 };
+	dp_ways_begin(&ways, &half.net);
+	neighbour("2001:db8::11", 11);
+	w = find("2001:db8::11");
+	cr_assert(w && w->neigh);
+	cr_expect_eq(memcmp(w->ether, w->neigh->mac, 6), 0);
+	cr_expect_eq(memcmp(w->ether + 12, type, sizeof(type)), 0);
+}
+
+/* The netdev's MTU counts where an operator lowered it below what it had at the start. */
+Test(ways, a_ports_mtu_and_tag)
+{
+	static const struct {
+		uint16_t netdev, vlan, mtu;
+	} rows[] = {
+		{ 0, 0, 1500 },    { 1400, 0, 1500 }, { 1500, 7, 1500 },
+		{ 1399, 0, 1399 }, { 576, 7, 576 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct dp_way *w;
+
+		half.port[0].mtu = rows[i].netdev;
+		ways.port[0].vlan = rows[i].vlan;
+		dp_ways_begin(&ways, &half.net);
+		w = find("192.0.2.77");
+		cr_assert(w);
+		cr_expect_eq(w->mtu, rows[i].mtu, "row %zu: %u", i, w->mtu);
+		cr_expect_eq(w->tagged, rows[i].vlan != 0, "row %zu", i);
+		cr_expect_eq(w->port, 0);
 	}
 }
 
