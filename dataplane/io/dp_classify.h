@@ -46,6 +46,10 @@ struct dp_packet {
  */
 void dp_classify(const uint8_t *frame, size_t len, struct dp_packet *p);
 
+/** The same in one way for all frames, without the quick one for those that are plain: tests hold
+ * both equal. */
+void dp_classify_whole(const uint8_t *frame, size_t len, struct dp_packet *p);
+
 /** Whether the IPv4 header's checksum is right; true for IPv6. For all kinds but DP_PACKET_OTHER.
  */
 bool dp_classify_ip_sum(const uint8_t *frame, const struct dp_packet *p);

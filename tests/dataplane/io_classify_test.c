@@ -337,3 +337,54 @@ Test(classify, every_truncation)
 	with[18] = 0xff;
 	truncate_all(with, len + 16, "IPv6 with extension headers");
 }
+
+static void expect_both_ways(const uint8_t *frame, size_t len, const char *what, size_t at)
+{
+	const uint8_t *b = guard_copy(&guard, frame, len);
+	struct dp_packet quick, whole;
+
+	memset(&quick, 0xaa, sizeof(quick));
+	memset(&whole, 0x55, sizeof(whole));
+	dp_classify(b, len, &quick);
+	dp_classify_whole(b, len, &whole);
+	cr_assert_eq(memcmp(&quick, &whole, sizeof(quick)), 0, "%s, byte %zu, length %zu", what, at,
+		     len);
+}
+
+/* Plain frames have a way of their own, which must say the same. */
+Test(classify, both_ways_say_the_same)
+{
+	static const int families[] = { 4, 6 };
+	uint32_t r = 2463534242;
+
+	for (size_t k = 0; k < 2; k++) {
+		uint8_t buf[256] = { 0 };
+		size_t len = plain(families[k], buf, sizeof(buf));
+
+		for (size_t cut = 0; cut <= len; cut++)
+			expect_both_ways(buf, cut, "cut", cut);
+		for (size_t at = 0; at < len; at++) {
+			uint8_t was = buf[at];
+
+			for (unsigned int v = 0; v < 256; v++) {
+				buf[at] = (uint8_t)v;
+				expect_both_ways(buf, len, "one byte", at);
+				expect_both_ways(buf, len + 18, "padded", at);
+			}
+			buf[at] = was;
+		}
+		/* Lengths, addresses and ports meet at random. */
+		for (int round = 0; round < 200000; round++) {
+			uint8_t frame[256];
+
+			memcpy(frame, buf, sizeof(frame));
+			for (int i = 0; i < 3; i++) {
+				r ^= r << 13;
+				r ^= r >> 17;
+				r ^= r << 5;
+				frame[12 + r % 54] = (uint8_t)(r >> 16);
+			}
+			expect_both_ways(frame, len + (r >> 8) % 3, "random", 0);
+		}
+	}
+}

@@ -90,11 +90,13 @@ static void rewrite(const uint8_t *orders, const uint8_t *frame, size_t size,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct dp_packet p;
+	struct dp_packet p, whole;
 
 	if (size < ORDERS || size > ORDERS + FRAME_MAX)
 		return 0;
 	dp_classify(data + ORDERS, size - ORDERS, &p);
+	dp_classify_whole(data + ORDERS, size - ORDERS, &whole);
+	assert(memcmp(&p, &whole, sizeof(p)) == 0);
 	if (p.kind == DP_PACKET_OTHER)
 		return 0;
 	assert(p.payload_off <= size - ORDERS);
