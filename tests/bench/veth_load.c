@@ -1,53 +1,51 @@
 /*
- * Sends the frames of a pcap file through an interface at a steady rate, by sendmmsg, and counts
- * and times what comes back.
+ * Sends the frames of a pcap file through an interface at a steady rate, and counts and times what
+ * comes back.
  *
- *	veth_load IFACE PCAP RATE SECONDS
+ *	veth_load PROGRAMS IFACE TO PCAP RATE SECONDS [sendmmsg]
  *
- * Each frame gets a serial number, 16 hexadecimal digits, in place of its last 18 bytes but the
- * line end, and its UDP checksum corrected; whoever forwards it leaves the end of the message
- * alone, so that the serial is found at the end of what comes back. Prints "sent N", "received N",
- * "took US", and the time from just before a frame's burst is handed to the kernel to its
- * reception there, in nanoseconds: "p50 N", "p99 N", "p999 N".
+ * PROGRAMS is veth_load_bpf.c, compiled: what sends and what counts runs in the kernel, without a
+ * socket buffer or a system call for each frame, so that the load is not what bounds the rate. With
+ * "sendmmsg" frames are sent by that. Each frame gets a serial number, 16 hexadecimal digits, in
+ * place of its last 18 bytes but the line end, and its UDP checksum corrected; whoever forwards it
+ * leaves the end of the message alone, so that the serial is found at the end of what comes back.
+ * It counts once, and only in a frame to where all came from, in a datagram to the address TO and
+ * the port that it was sent to; TO may be "same", if frames come back as they were sent.
+ *
+ * Prints "sent N", "received N", "wrong N", "took US", and the time from just before a frame (by
+ * sendmmsg: its burst) was handed to the kernel to its reception there, in nanoseconds: "p50 N",
+ * "p99 N", "p999 N".
  */
+#include "tests/bench/veth_load.h"
+
 #include <arpa/inet.h>
+#include <errno.h>
+#include <linux/bpf.h>
 #include <linux/if_packet.h>
-#include <net/ethernet.h>
 #include <net/if.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
-#define BURST      8
-#define FRAME_MAX  2048
-#define SERIAL_LEN 16
-#define TAIL       (SERIAL_LEN + 2)
-#define UDP_SUM    (14 + 20 + 6)
-#define RING_FRAME 2048u
-#define RING_BLOCK (1u << 20)
-#define RING_SIZE  (32u << 20)
-#define DRAIN_NS   200000000ull
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
-struct frame {
-	uint32_t len;
-	uint32_t sum; /* of the message without serial, as the checksum's complement */
-	uint8_t bytes[FRAME_MAX];
-};
+#define BURST    8
+#define DRAIN_NS 200000000ull
 
 struct load {
-	struct frame *file;
-	uint32_t n_file;
-	int tx, rx;
-	uint8_t *ring;
-	uint32_t ring_at;
-	uint64_t sent, received;
-	uint64_t *sent_ns;  /* by serial */
-	uint32_t *delay_ns; /* of what came back, by serial; 0: it has not */
-	uint64_t most;
+	struct bpf_object *object;
+	struct veth_frame *file;
+	struct veth_slot *slots;
+	struct veth_state *state;
+	struct bpf_tc_hook hook;
 };
 
 static void die(const char *what)
@@ -60,8 +58,14 @@ static uint64_t now_ns(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_REALTIME, &ts); /* the kernel's receive stamps are of this clock */
+	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static uint32_t fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
 }
 
 static uint32_t add_bytes(uint32_t sum, const uint8_t *p, uint32_t len, uint32_t at)
@@ -71,163 +75,202 @@ static uint32_t add_bytes(uint32_t sum, const uint8_t *p, uint32_t len, uint32_t
 	return sum;
 }
 
+/* The sum that the field stands for, less what the serial takes the place of. */
+static uint32_t sum_without(const struct veth_frame *f)
+{
+	const uint8_t *field = f->bytes + VETH_UDP_SUM;
+	uint32_t at = f->len - VETH_TAIL, sum = (uint32_t)(field[0] << 8 | field[1]);
+
+	return (uint16_t)~sum + (uint16_t)~fold(add_bytes(0, f->bytes + at, VETH_SERIAL_LEN, at));
+}
+
 static void read_file(struct load *l, const char *path)
 {
-	uint32_t head[6];
+	uint32_t head[6], n = 0;
 	FILE *f = fopen(path, "rbe");
 
 	if (!f || fread(head, sizeof(head), 1, f) != 1)
 		die(path);
-	while (fread(head, 16, 1, f) == 1 && head[2] <= FRAME_MAX) {
-		struct frame *fr;
+	while (n < VETH_FILE_MAX && fread(head, 16, 1, f) == 1 && head[2] <= VETH_FRAME_MAX) {
+		struct veth_frame *fr = &l->file[n++];
 
-		l->file = realloc(l->file, (l->n_file + 1) * sizeof(*l->file));
-		if (!l->file)
-			die("memory");
-		fr = &l->file[l->n_file++];
 		fr->len = head[2];
-		if (fread(fr->bytes, fr->len, 1, f) != 1)
+		if (fr->len < VETH_LEAST || fread(fr->bytes, fr->len, 1, f) != 1)
 			die(path);
-		/* The sum that the field stands for, less what the serial takes the place of. */
-		fr->sum = (uint32_t)(fr->bytes[UDP_SUM] << 8 | fr->bytes[UDP_SUM + 1]);
-		fr->sum = add_bytes((uint16_t)~fr->sum, NULL, 0, 0);
-		{
-			uint32_t old = add_bytes(0, fr->bytes + fr->len - TAIL, SERIAL_LEN,
-						 fr->len - TAIL);
-
-			old = (old & 0xffff) + (old >> 16);
-			old = (old & 0xffff) + (old >> 16);
-			fr->sum += (uint16_t)~old;
-		}
+		fr->sum = sum_without(fr);
 	}
 	fclose(f);
-	if (l->n_file == 0)
+	if (n == 0)
 		die(path);
+	l->state->n_file = n;
 }
 
-static int packet_socket(const char *iface, int protocol)
+/* Returns false when it is no address. */
+static bool set_target(struct load *l, const char *to)
 {
-	struct sockaddr_ll sa = { .sll_family = AF_PACKET,
-				  .sll_protocol = htons((uint16_t)protocol),
-				  .sll_ifindex = (int)if_nametoindex(iface) };
-	int s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	const uint8_t *first = l->file[0].bytes;
+	struct veth_state *s = l->state;
+	bool same = strcmp(to, "same") == 0;
 
-	if (s < 0 || sa.sll_ifindex == 0 || bind(s, (struct sockaddr *)&sa, sizeof(sa)) != 0)
-		die(iface);
-	return s;
+	memcpy(s->to_mac, first + (same ? 0 : 6), 6);
+	memcpy(&s->to_port, first + VETH_UDP_SUM - 4, 2);
+	memcpy(&s->to_ip, first + 14 + 16, 4);
+	return same || inet_pton(AF_INET, to, &s->to_ip) == 1;
 }
 
-static void open_sockets(struct load *l, const char *iface)
+static struct bpf_map *map_of(const struct load *l, const char *name)
 {
-	struct tpacket_req req = { .tp_block_size = RING_BLOCK,
-				   .tp_block_nr = RING_SIZE / RING_BLOCK,
-				   .tp_frame_size = RING_FRAME,
-				   .tp_frame_nr = RING_SIZE / RING_FRAME };
-	int on = 1, version = TPACKET_V2;
+	struct bpf_map *m = bpf_object__find_map_by_name(l->object, name);
 
-	l->tx = packet_socket(iface, 0);
-	setsockopt(l->tx, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
-	l->rx = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (l->rx < 0
-	    || setsockopt(l->rx, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) != 0
-	    || setsockopt(l->rx, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) != 0
-	    || setsockopt(l->rx, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)) != 0)
-		die("receive ring");
-	l->ring = mmap(NULL, RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, l->rx, 0);
-	if (l->ring == MAP_FAILED)
-		die("receive ring");
-	{
-		struct sockaddr_ll sa = { .sll_family = AF_PACKET,
-					  .sll_protocol = htons(ETH_P_IP),
-					  .sll_ifindex = (int)if_nametoindex(iface) };
+	if (!m)
+		die(name);
+	return m;
+}
 
-		if (bind(l->rx, (struct sockaddr *)&sa, sizeof(sa)) != 0)
-			die(iface);
-	}
+static void *see(const struct load *l, const char *name, size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			bpf_map__fd(map_of(l, name)), 0);
+
+	if (at == MAP_FAILED)
+		die(name);
+	return at;
+}
+
+static int program(const struct load *l, const char *name)
+{
+	struct bpf_program *p = bpf_object__find_program_by_name(l->object, name);
+
+	if (!p)
+		die(name);
+	return bpf_program__fd(p);
+}
+
+static void open_programs(struct load *l, const char *path, uint64_t most)
+{
+	l->object = bpf_object__open(path);
+	if (!l->object || bpf_map__set_max_entries(map_of(l, "slots"), (uint32_t)most) != 0
+	    || bpf_object__load(l->object) != 0)
+		die(path);
+	l->file = see(l, "file", VETH_FILE_MAX * sizeof(*l->file));
+	l->slots = see(l, "slots", most * sizeof(*l->slots));
+	l->state = see(l, "state", sizeof(*l->state));
+	l->state->most = most;
+}
+
+/* What comes in meets take() before the kernel's stack. */
+static void attach(struct load *l, unsigned int ifindex)
+{
+	struct bpf_tc_opts opts = { .sz = sizeof(opts), .prog_fd = program(l, "take") };
+	int ret;
+
+	l->hook = (struct bpf_tc_hook){ .sz = sizeof(l->hook),
+					.ifindex = (int)ifindex,
+					.attach_point = BPF_TC_INGRESS };
+	ret = bpf_tc_hook_create(&l->hook);
+	if ((ret != 0 && ret != -EEXIST) || bpf_tc_attach(&l->hook, &opts) != 0)
+		die("tc");
+}
+
+static void detach(struct load *l)
+{
+	l->hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+	bpf_tc_hook_destroy(&l->hook);
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig; /* it ends a system call */
+}
+
+/* The kernel runs feed() again and again, until a signal comes. */
+static void send_frames(struct load *l, double seconds)
+{
+	static uint8_t empty[VETH_FRAME_MAX];
+	struct bpf_test_run_opts opts = { .sz = sizeof(opts),
+					  .data_in = empty,
+					  .data_size_in = sizeof(empty),
+					  .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+					  .repeat = INT32_MAX,
+					  .batch_size = BURST };
+	struct sigaction sa = { .sa_handler = on_alarm };
+	struct itimerval at = { .it_value = { .tv_sec = (time_t)seconds } };
+
+	at.it_value.tv_usec = (suseconds_t)((seconds - (double)at.it_value.tv_sec) * 1e6);
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &at, NULL);
+	l->state->begin_ns = now_ns();
+	if (bpf_prog_test_run_opts(program(l, "feed"), &opts) != 0 && errno != EINTR)
+		die("frames cannot be sent");
 }
 
 static void put_serial(uint8_t *p, uint64_t v)
 {
 	static const char digit[] = "0123456789abcdef";
 
-	for (int i = SERIAL_LEN - 1; i >= 0; i--, v >>= 4)
+	for (int i = VETH_SERIAL_LEN - 1; i >= 0; i--, v >>= 4)
 		p[i] = (uint8_t)digit[v & 15];
 }
 
-/* Returns UINT64_MAX when it is none. */
-static uint64_t get_serial(const uint8_t *p)
+static void number(struct veth_frame *f, uint64_t serial)
 {
-	uint64_t v = 0;
-
-	for (int i = 0; i < SERIAL_LEN; i++) {
-		uint8_t c = p[i];
-
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-			return UINT64_MAX;
-		v = v << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-	}
-	return v;
-}
-
-static void prepare(struct load *l, uint64_t serial)
-{
-	struct frame *f = &l->file[serial % l->n_file];
-	uint32_t at = f->len - TAIL, sum;
+	uint32_t at = f->len - VETH_TAIL, sum;
 
 	put_serial(f->bytes + at, serial);
-	sum = add_bytes(f->sum, f->bytes + at, SERIAL_LEN, at);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (uint16_t)~sum;
+	sum = (uint16_t)~fold(add_bytes(f->sum, f->bytes + at, VETH_SERIAL_LEN, at));
 	sum = sum ? sum : 0xffff;
-	f->bytes[UDP_SUM] = (uint8_t)(sum >> 8);
-	f->bytes[UDP_SUM + 1] = (uint8_t)sum;
+	f->bytes[VETH_UDP_SUM] = (uint8_t)(sum >> 8);
+	f->bytes[VETH_UDP_SUM + 1] = (uint8_t)sum;
 }
 
-static void send_burst(struct load *l, unsigned int n)
+static void send_burst(struct load *l, int tx, unsigned int n)
 {
 	struct mmsghdr msg[BURST];
 	struct iovec iov[BURST];
-	uint64_t at;
+	uint64_t at, first = l->state->sent;
 	int sent;
 
 	memset(msg, 0, sizeof(msg));
 	for (unsigned int i = 0; i < n; i++) {
-		struct frame *f = &l->file[(l->sent + i) % l->n_file];
+		struct veth_frame *f = &l->file[(first + i) % l->state->n_file];
 
-		prepare(l, l->sent + i);
+		number(f, first + i);
 		iov[i] = (struct iovec){ f->bytes, f->len };
 		msg[i].msg_hdr.msg_iov = &iov[i];
 		msg[i].msg_hdr.msg_iovlen = 1;
 	}
 	at = now_ns();
-	sent = sendmmsg(l->tx, msg, n, 0);
-	if (sent <= 0)
-		return; /* a full queue: tried again */
-	for (int i = 0; i < sent; i++)
-		l->sent_ns[l->sent++] = at;
+	for (unsigned int i = 0; i < n; i++)
+		l->slots[first + i].sent_ns = at;
+	l->state->sent = first + n;
+	l->state->last_ns = at;
+	sent = sendmmsg(tx, msg, n, 0);
+	l->state->sent = first + (sent > 0 ? (unsigned int)sent : 0); /* the rest is tried again */
 }
 
-/* Everything that has come. */
-static void receive(struct load *l)
+static void send_messages(struct load *l, const char *iface, double seconds)
 {
-	for (;;) {
-		struct tpacket2_hdr *h = (void *)(l->ring + (size_t)l->ring_at * RING_FRAME);
-		const uint8_t *p;
-		uint64_t serial, ns;
+	struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_ifindex = (int)l->state->ifindex };
+	int on = 1, tx = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	uint64_t begin = now_ns(), end = begin + (uint64_t)(seconds * 1e9), now;
 
-		if (!(__atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
-			return;
-		p = (const uint8_t *)h + h->tp_mac; /* written before the status */
-		serial = h->tp_snaplen > 60 ? get_serial(p + h->tp_snaplen - TAIL) : UINT64_MAX;
-		if (serial < l->sent && l->delay_ns[serial] == 0) {
-			ns = (uint64_t)h->tp_sec * 1000000000 + h->tp_nsec - l->sent_ns[serial];
-			l->delay_ns[serial] = ns > 0 && ns < UINT32_MAX ? (uint32_t)ns : 1;
-			l->received++;
-		}
-		__atomic_store_n(&h->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
-		l->ring_at = l->ring_at + 1 == RING_SIZE / RING_FRAME ? 0 : l->ring_at + 1;
+	if (tx < 0 || bind(tx, (struct sockaddr *)&sa, sizeof(sa)) != 0)
+		die(iface);
+	setsockopt(tx, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
+	l->state->begin_ns = begin;
+	while ((now = now_ns()) < end) {
+		uint64_t due = (uint64_t)((double)(now - begin) * (double)l->state->rate / 1e9);
+
+		due = (due > l->state->most ? l->state->most : due) - l->state->sent;
+		if (due)
+			send_burst(l, tx, due < BURST ? (unsigned int)due : BURST);
 	}
+	close(tx);
+}
+
+static uint64_t received(const struct load *l)
+{
+	return __atomic_load_n(&l->state->received, __ATOMIC_ACQUIRE);
 }
 
 static int by_value(const void *a, const void *b)
@@ -237,50 +280,55 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void show(const struct load *l, uint64_t took_ns)
+static void show(const struct load *l)
 {
-	uint64_t lost = l->sent - l->received; /* zeros come first */
+	uint64_t sent = l->state->sent, came = received(l);
+	uint32_t *delay = calloc(sent + 1, sizeof(*delay));
+	uint64_t lost = sent - came; /* zeros come first */
 
-	qsort(l->delay_ns, l->sent, sizeof(*l->delay_ns), by_value);
-	printf("sent %lu\nreceived %lu\ntook %lu\n", l->sent, l->received, took_ns / 1000);
-	if (l->received == 0)
+	if (!delay)
+		die("memory");
+	for (uint64_t i = 0; i < sent; i++)
+		delay[i] = l->slots[i].delay_ns;
+	qsort(delay, sent, sizeof(*delay), by_value);
+	printf("sent %lu\nreceived %lu\nwrong %llu\ntook %llu\n", sent, came, l->state->wrong,
+	       (l->state->last_ns - l->state->begin_ns) / 1000);
+	if (came == 0)
 		return;
-	printf("p50 %u\n", l->delay_ns[lost + l->received / 2]);
-	printf("p99 %u\n", l->delay_ns[lost + l->received * 99 / 100]);
-	printf("p999 %u\n", l->delay_ns[lost + l->received * 999 / 1000]);
+	printf("p50 %u\n", delay[lost + came / 2]);
+	printf("p99 %u\n", delay[lost + came * 99 / 100]);
+	printf("p999 %u\n", delay[lost + came * 999 / 1000]);
+	free(delay);
 }
 
 int main(int argc, char **argv)
 {
 	static struct load l;
-	uint64_t begin, now, end, due;
 	double rate, seconds;
+	uint64_t end;
 
-	if (argc != 5 || (rate = atof(argv[3])) <= 0 || (seconds = atof(argv[4])) <= 0) {
-		fprintf(stderr, "Usage: veth_load IFACE PCAP RATE SECONDS\n");
+	if (argc < 7 || argc > 8 || (rate = atof(argv[5])) < 1 || (seconds = atof(argv[6])) <= 0
+	    || (argc == 8 && strcmp(argv[7], "sendmmsg") != 0)) {
+		fprintf(stderr,
+			"Usage: veth_load PROGRAMS IFACE TO PCAP RATE SECONDS [sendmmsg]\n");
 		return 1;
 	}
-	read_file(&l, argv[2]);
-	open_sockets(&l, argv[1]);
-	l.most = (uint64_t)(rate * seconds) + BURST;
-	l.sent_ns = calloc(l.most, sizeof(*l.sent_ns));
-	l.delay_ns = calloc(l.most, sizeof(*l.delay_ns));
-	if (!l.sent_ns || !l.delay_ns)
-		die("memory");
-	memset(l.sent_ns, 0, l.most * sizeof(*l.sent_ns));
-	begin = now_ns();
-	end = begin + (uint64_t)(seconds * 1e9);
-	while ((now = now_ns()) < end) {
-		due = (uint64_t)((double)(now - begin) * rate / 1e9);
-		if (due > l.most - BURST)
-			due = l.most - BURST;
-		if (due > l.sent)
-			send_burst(&l, (unsigned int)(due - l.sent < BURST ? due - l.sent : BURST));
-		receive(&l);
-	}
-	now = now_ns();
-	for (end = now + DRAIN_NS; l.received < l.sent && now_ns() < end;)
-		receive(&l);
-	show(&l, now - begin);
+	open_programs(&l, argv[1], (uint64_t)(rate * seconds) + 1);
+	l.state->rate = (uint64_t)rate;
+	l.state->ifindex = if_nametoindex(argv[2]);
+	if (l.state->ifindex == 0)
+		die(argv[2]);
+	read_file(&l, argv[4]);
+	if (!set_target(&l, argv[3]))
+		die(argv[3]);
+	attach(&l, l.state->ifindex);
+	if (argc == 8)
+		send_messages(&l, argv[2], seconds);
+	else
+		send_frames(&l, seconds);
+	for (end = now_ns() + DRAIN_NS; received(&l) < l.state->sent && now_ns() < end;)
+		usleep(1000);
+	detach(&l);
+	show(&l);
 	return 0;
 }
