@@ -357,6 +357,20 @@ static __attribute__((noinline)) void decode(struct sip_parse *p, uint64_t left)
 	decode_rest(p, left);
 }
 
+static bool via(const struct sip_msg *m, const struct sip_hdr *h, struct sip_via *out)
+{
+	struct quick q = { .b = m->buf,
+			   .look = stops64,
+			   .start = (size_t)h->value_off + VIA_HOST,
+			   .last = m->len - QUICK_LEAST };
+
+	if (unlikely(m->len < QUICK_LEAST))
+		return false;
+	quick_look(&q);
+	memset(out, 0, sizeof(*out));
+	return quick_via(out, h, q);
+}
+
 static inline bool quick_end(struct sip_msg *m, uint32_t i)
 {
 	if (m->len - i < 2 || m->buf[i] != '\r' || m->buf[i + 1] != '\n')
@@ -404,4 +418,4 @@ static void pass(struct sip_parse *p, uint32_t start)
 	}
 }
 
-const struct sip_scan SIP_SCAN = { SIP_SCAN_NAME, feeds, stops, skip, pass };
+const struct sip_scan SIP_SCAN = { SIP_SCAN_NAME, feeds, stops, skip, pass, via };

@@ -45,7 +45,7 @@ static inline void quick_look(struct quick *q)
 }
 
 /* Take the next place; false when it is too far. */
-static inline bool quick_next(struct quick *q, size_t *i)
+static inline __attribute__((always_inline)) bool quick_next(struct quick *q, size_t *i)
 {
 	while (unlikely(q->bits == 0)) {
 		q->base += SIP_BLOCK;
@@ -197,7 +197,8 @@ static inline bool keep_via_param(struct sip_via *via, const uint8_t *b,
 }
 
 /* The end of a parameter's value, from the next place on. */
-static inline bool quick_value_end(struct quick *q, size_t end, size_t *i)
+static inline __attribute__((always_inline)) bool quick_value_end(struct quick *q, size_t end,
+								  size_t *i)
 {
 	if (unlikely(!quick_next(q, i)))
 		return false;
@@ -207,43 +208,68 @@ static inline bool quick_value_end(struct quick *q, size_t end, size_t *i)
 	return true;
 }
 
-/* What there is behind the host and port of a Via, from i to its end. */
-static inline bool quick_via_params(struct sip_via *via, struct quick *q, size_t i, size_t end)
+/* The parameter of a Via whose ';' is at *i, whatever it is; *i is where it ends then. */
+static inline __attribute__((always_inline)) bool
+quick_via_param(struct sip_via *via, struct quick *q, size_t *i, size_t end)
+{
+	struct plain_param p = { .name = (uint32_t)*i + 1 };
+	const uint8_t *b = q->b;
+	size_t stop;
+
+	if (unlikely(b[*i] != ';' || !quick_next(q, &stop)))
+		return false;
+	p.name_end = p.value = (uint32_t)stop;
+	if (b[stop] == '=') {
+		p.value++;
+		if (unlikely(!quick_value_end(q, end, &stop)))
+			return false;
+	}
+	p.end = (uint32_t)stop;
+	*i = stop;
+	return likely(p.name_end != p.name && keep_via_param(via, b, &p));
+}
+
+/* What there is behind the host and port of a Via, from i to its end: ";branch=", ";rport" and
+ * ";received=" as they are mostly written, each by one compare, and others. */
+static inline __attribute__((always_inline)) bool
+quick_via_params(struct sip_via *via, struct quick *q, size_t i, size_t end)
 {
 	const uint8_t *b = q->b;
+	size_t stop;
 
 	while (i != end) {
-		struct plain_param p = { .name = (uint32_t)i + 1 };
-		size_t stop;
-
 		if (likely(IS_TEXT(b + i, ";branch=", "\0      "))) {
 			quick_drop(q); /* = */
 			if (unlikely(via->branch.off || !quick_value_end(q, end, &stop)))
 				return false;
 			via->branch = sip_span_of((uint32_t)i + 8, (uint32_t)stop);
-			i = stop;
-			continue;
-		}
-		if (unlikely(b[i] != ';' || !quick_next(q, &stop)))
-			return false;
-		if (IS_TEXT(b + i, ";rport", "\0     \0\0") && (stop == i + 6) && b[stop] != '=') {
-			if (unlikely(via->has_rport))
+		} else if (IS_TEXT(b + i, ";rport=", "\0     \0")) {
+			quick_drop(q);
+			if (unlikely(via->has_rport || !quick_value_end(q, end, &stop)))
+				return false;
+			via->has_rport = true;
+			via->rport = sip_span_of((uint32_t)i + 7, (uint32_t)stop);
+			via->rport_param = sip_span_of((uint32_t)i, (uint32_t)stop);
+		} else if (sip_load64(b + i) == sip_load64(";receive")
+			   && sip_load16(b + i + 8) == sip_load16("d=")) {
+			quick_drop(q);
+			if (unlikely(via->has_received || !quick_value_end(q, end, &stop)))
+				return false;
+			via->has_received = true;
+			via->received = sip_span_of((uint32_t)i + 10, (uint32_t)stop);
+			via->received_param = sip_span_of((uint32_t)i, (uint32_t)stop);
+		} else if (IS_TEXT(b + i, ";rport", "\0     \0")
+			   && (b[i + 6] == ';' || i + 6 == end)) {
+			if (unlikely(via->has_rport || !quick_next(q, &stop)))
 				return false;
 			via->has_rport = true;
 			via->rport = sip_span_of((uint32_t)stop, (uint32_t)stop);
 			via->rport_param = sip_span_of((uint32_t)i, (uint32_t)stop);
-			i = stop;
-			continue;
-		}
-		p.name_end = p.value = (uint32_t)stop;
-		if (b[stop] == '=') {
-			p.value++;
-			if (unlikely(!quick_value_end(q, end, &stop)))
+		} else {
+			stop = i;
+			if (!quick_via_param(via, q, &stop, end))
 				return false;
 		}
-		p.end = (uint32_t)stop;
-		if (unlikely(p.name_end == p.name || !keep_via_param(via, b, &p)))
-			return false;
 		i = stop;
 	}
 	return true;
@@ -264,11 +290,11 @@ static inline struct sip_span quick_span(const struct sip_hdr *h)
 /* One via-parm "SIP/2.0/transport host[:port]*(;param)" that fills a value, looked at from
  * VIA_HOST bytes on. RFC 3261 20.42. */
 #define VIA_HOST 12
-static inline bool quick_via(struct sip_msg *m, const struct sip_hdr *h, struct quick q)
+static inline __attribute__((always_inline)) bool quick_via(struct sip_via *via,
+							    const struct sip_hdr *h, struct quick q)
 {
-	const uint8_t *b = m->buf;
+	const uint8_t *b = q.b;
 	size_t i = h->value_off, end = i + h->value_len, at, digits;
-	struct sip_via *via = &m->via;
 	uint32_t port = 0;
 
 	if (unlikely(!quick_fits(&q) || sip_load64(b + i) != sip_load64("SIP/2.0/")))
@@ -429,7 +455,7 @@ static inline __attribute__((always_inline)) uint64_t quick_addresses(struct sip
 	quick_look(&q);
 	quick_look(&q_from);
 	quick_look(&q_to);
-	if (unlikely(!quick_via(m, via, q))) {
+	if (unlikely(!quick_via(&m->via, via, q))) {
 		memset(&m->via, 0, sizeof(m->via));
 		left |= SIP_BIT(SIP_HDR_VIA);
 	}

@@ -24,6 +24,9 @@ struct sip_set {
 };
 
 struct sip_parse;
+struct sip_msg;
+struct sip_hdr;
+struct sip_via;
 
 /**
  * One way to do it. Bit n of what is returned stands for byte i + n of 64; nothing at or beyond
@@ -39,6 +42,8 @@ struct sip_scan {
 	uint32_t (*skip)(const uint8_t *buf, uint32_t i, uint32_t limit, const struct sip_set *set);
 	/** The pass over a message from its start line on, built with this scan. */
 	void (*pass)(struct sip_parse *p, uint32_t start);
+	/** sip_via_plain(), built with this scan. */
+	bool (*via)(const struct sip_msg *m, const struct sip_hdr *h, struct sip_via *via);
 };
 
 /** The i-th that this build knows, fastest first and the scalar twin last; NULL behind it. */

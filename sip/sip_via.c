@@ -171,3 +171,8 @@ int sip_via_iter_next(struct sip_via_iter *it, struct sip_via *via)
 	it->off = (uint16_t)(next == end ? end + 1 : next);
 	return 1;
 }
+
+bool sip_via_plain(const struct sip_msg *m, const struct sip_hdr *h, struct sip_via *via)
+{
+	return sip_scan_chosen->via(m, h, via);
+}

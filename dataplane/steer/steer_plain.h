@@ -172,12 +172,3 @@ static inline int32_t steer_plain_port(const uint8_t *p, uint32_t n)
  * @return whether it is of that form; another one may be good, too.
  */
 bool steer_plain_uri(const struct sip_msg *m, struct sip_span s, struct sip_uri *uri);
-
-/**
- * Read a line that is one Via as most are: over UDP, a plain host, a port or none, and no
- * parameters but branch, received and rport, each once at most, of plain text.
- * @param h    One of m->hdr with SIP_HDR_VIA.
- * @param via  Out: what sip_via_iter_next() says of it; unspecified when it is not of that form.
- * @return whether it is of that form; another one may be good, too.
- */
-bool steer_plain_via(const struct sip_msg *m, const struct sip_hdr *h, struct sip_via *via);

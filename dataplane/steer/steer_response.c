@@ -86,7 +86,7 @@ bool steer_next_via_plain(const struct sip_msg *m, struct sip_via *via)
 
 	return m->via.value.off + m->via.value.len == h->value_off + h->value_len
 	       && h + 1 < m->hdr + m->n_hdrs && h[1].id == SIP_HDR_VIA
-	       && steer_plain_via(m, h + 1, via);
+	       && sip_via_plain(m, h + 1, via);
 }
 
 static bool read_next_via(struct steer_ctx *c, struct steer_resp *r)
