@@ -10,18 +10,19 @@
 static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
 /* Written out, since one is written into the Via of every request. */
-
-/* The digits of a byte, and behind them how many there are. */
-#define DIGITS(h, t, o)                                     \
-	{                                                   \
-		'0'                                         \
-			+ ((h)   ? (h)                      \
-			   : (t) ? (t)                      \
-				 : (o)),                    \
-			'0' + ((h) ? (t) : (o)), '0' + (o), \
-			(h)   ? 3                           \
-			: (t) ? 2                           \
-			      : 1                           \
+#define DIGITS(h, t, o)                         \
+	{                                       \
+		{ '0'                           \
+			  + ((h)   ? (h)        \
+			     : (t) ? (t)        \
+				   : (o)),      \
+		  (h)   ? '0' + (t)             \
+		  : (t) ? '0' + (o)             \
+			: '.',                  \
+		  (h) ? '0' + (o) : '.', '.' }, \
+			(h)   ? 4               \
+			: (t) ? 3               \
+			      : 2               \
 	}
 #define TEN(h, t)                                                                            \
 	DIGITS(h, t, 0), DIGITS(h, t, 1), DIGITS(h, t, 2), DIGITS(h, t, 3), DIGITS(h, t, 4), \
@@ -30,15 +31,9 @@ static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0
 #define HUNDRED(h)                                                                              \
 	TEN(h, 0), TEN(h, 1), TEN(h, 2), TEN(h, 3), TEN(h, 4), TEN(h, 5), TEN(h, 6), TEN(h, 7), \
 		TEN(h, 8), TEN(h, 9)
-static const char decimal[][4] = { HUNDRED(0), HUNDRED(1), TEN(2, 0), TEN(2, 1),
-				   TEN(2, 2),  TEN(2, 3),  TEN(2, 4), TEN(2, 5) };
-
-/* Writes four bytes, of which the first ones count. Returns where they end. */
-static char *put_decimal(char *p, uint8_t v)
-{
-	memcpy(p, decimal[v], sizeof(decimal[v]));
-	return p + decimal[v][3];
-}
+/* The last four are no bytes, and never looked at. */
+const struct dp_octet dp_octets[260] = { HUNDRED(0), HUNDRED(1), TEN(2, 0), TEN(2, 1),
+					 TEN(2, 2),  TEN(2, 3),  TEN(2, 4), TEN(2, 5) };
 
 static char *put_hex(char *p, unsigned int v)
 {
@@ -98,16 +93,13 @@ static size_t format_v6(const struct sip_ip *ip, char *text)
 
 size_t dp_ip_format(const struct sip_ip *ip, char *text)
 {
-	char *p = text;
+	size_t len;
 
 	if (!dp_ip_is_v4(ip))
 		return format_v6(ip, text);
-	for (unsigned int i = 12; i < 16; i++) {
-		p = put_decimal(p, ip->b[i]);
-		*p++ = '.';
-	}
-	*--p = '\0';
-	return (size_t)(p - text);
+	len = dp_ip_put(ip, text);
+	text[len] = '\0';
+	return len;
 }
 
 int dp_ip_parse(const char *text, struct sip_ip *ip)

@@ -54,6 +54,30 @@ bool dp_ip_in_prefix(const struct sip_ip *ip, const struct sip_ip *prefix, unsig
  * room for 46 bytes. */
 size_t dp_ip_format(const struct sip_ip *ip, char *text);
 
+/** The text of a byte of an IPv4 address with a dot behind it, and the length of both. */
+struct dp_octet {
+	char text[4];
+	uint32_t len;
+};
+extern const struct dp_octet dp_octets[260];
+
+/** dp_ip_format(), in line for IPv4, without the NUL: bytes behind the text may be written, within
+ * its room. */
+static inline size_t dp_ip_put(const struct sip_ip *ip, char *text)
+{
+	char *p = text;
+
+	if (__builtin_expect(!dp_ip_is_v4(ip), 0))
+		return dp_ip_format(ip, text);
+	for (unsigned int i = 12; i < 16; i++) {
+		const struct dp_octet *o = &dp_octets[ip->b[i]];
+
+		memcpy(p, o->text, sizeof(o->text));
+		p += o->len;
+	}
+	return (size_t)(p - text) - 1;
+}
+
 /** @return 0, or -EINVAL when text is no IPv4 or IPv6 literal. */
 int dp_ip_parse(const char *text, struct sip_ip *ip);
 
@@ -73,7 +97,9 @@ enum dp_listener_flags {
 	DP_LISTENER_EGRESS = 2, /* an `egress:` address: only members may talk to it */
 };
 
-/** A local address and port of ours. */
+#define DP_PREPARED_SIZE 96 /* bytes of a prepared text: copied as a whole */
+
+/** A local address and port of ours. What is prepared of it: dataplane/steer/steer_prepare.h. */
 struct dp_listener {
 	struct dp_endpoint at;
 	uint32_t key;      /* of its endpoint's text */
@@ -82,7 +108,13 @@ struct dp_listener {
 	uint16_t service; /* service number; for an egress listener the first service of its pair */
 	struct dp_text
 		hostport; /* "192.0.2.10:5060" or "[2001:db8::10]:5060", for Via and Record-Route */
+	char digits[8];   /* of its key, hexadecimal */
+	uint8_t via_len, route_len;
+	uint8_t reserved[14];
+	char via[DP_PREPARED_SIZE];   /* our Via up to its branch's prefix */
+	char route[DP_PREPARED_SIZE]; /* our Record-Route up to its cookie */
 };
+_Static_assert(sizeof(struct dp_listener) == 4 * DP_CACHE_LINE, "lines of its own");
 
 enum dp_select {
 	DP_SELECT_AOR,
@@ -148,7 +180,8 @@ struct dp_member {
 	uint8_t slot;
 	uint8_t reserved;
 	struct dp_text name;
-	uint8_t reserved1[20];
+	char digits[16]; /* of its pair's key and its own, hexadecimal */
+	uint8_t reserved1[4];
 };
 _Static_assert(sizeof(struct dp_member) == DP_CACHE_LINE, "one line of each");
 

@@ -30,7 +30,7 @@
 
 #define DP_REGION_MAGIC 0x7265657473706973ull /* "sipsteer" */
 /* Raised whenever any struct reachable from here changes, or a hash. */
-#define DP_LAYOUT_VERSION 8
+#define DP_LAYOUT_VERSION 9
 
 #define DP_CACHE_LINE  64
 #define DP_MAX_WORKERS 16

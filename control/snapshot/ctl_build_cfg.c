@@ -17,6 +17,7 @@
 #include "control/snapshot/ctl_places.h"
 #include "control/snapshot/ctl_rows.h"
 #include "dataplane/steer/steer_mac.h"
+#include "dataplane/steer/steer_prepare.h"
 
 struct builder {
 	struct ctl_block block;
@@ -171,6 +172,7 @@ static uint16_t add_listener(struct builder *b, uint16_t *n, const struct dp_end
 		.service = service,
 		.hostport = add_text(b, text, (size_t)len),
 	};
+	steer_prepare_listener(l, text, (size_t)len);
 	hash16(b, c->listener_hash, c->listener_hash_size, dp_endpoint_hash(at), *n);
 	return (*n)++;
 }

@@ -1,6 +1,8 @@
 /* Rows of pairs and members. Names that are there already are kept, and so are their keys. */
 #include "control/snapshot/ctl_rows.h"
 
+#include "dataplane/steer/steer_prepare.h"
+
 bool ctl_rows_text(struct dp_cfg *c, const char *s, size_t len, struct dp_text *t)
 {
 	if (len > c->strings_size - c->strings_len)
@@ -74,7 +76,7 @@ static bool make_room(struct dp_cfg *c, struct dp_pair *p, uint32_t n)
 }
 
 static bool fill_member(struct dp_cfg *c, struct dp_member *row, const struct dp_member *old,
-			const struct ctl_member *cm, uint8_t slot)
+			const struct ctl_member *cm, uint8_t slot, uint32_t pair_key)
 {
 	*row = (struct dp_member){
 		.at = cm->at,
@@ -85,10 +87,13 @@ static bool fill_member(struct dp_cfg *c, struct dp_member *row, const struct dp
 		.slot = slot,
 		.name = old->name,
 	};
-	if (old->valid && ctl_rows_text_is(c, old->name, cm->name))
-		return true;
-	row->key = dp_key(cm->name, strlen(cm->name));
-	return ctl_rows_text(c, cm->name, strlen(cm->name), &row->name);
+	if (!old->valid || !ctl_rows_text_is(c, old->name, cm->name)) {
+		row->key = dp_key(cm->name, strlen(cm->name));
+		if (!ctl_rows_text(c, cm->name, strlen(cm->name), &row->name))
+			return false;
+	}
+	steer_prepare_member(row, pair_key);
+	return true;
 }
 
 bool ctl_rows_put(struct dp_cfg *c, struct dp_pair *p, const struct ctl_pair *cp,
@@ -102,7 +107,7 @@ bool ctl_rows_put(struct dp_cfg *c, struct dp_pair *p, const struct ctl_pair *cp
 		for (; end <= slot[k]; end++)
 			rows[end] = (struct dp_member){ 0 };
 		if (!fill_member(c, &rows[slot[k]], dp_pair_member(p, slot[k]), &cp->members[k],
-				 slot[k]))
+				 slot[k], p->key))
 			return false;
 	}
 	if (!make_room(c, p, end - DP_PAIR_FIRST))

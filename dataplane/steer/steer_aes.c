@@ -1,6 +1,6 @@
 /*
- * AES-128 in plain C, and the choice among the ways to compute it. Owns one pointer, set before
- * main() and never again.
+ * AES-128 in plain C, and the choice among the ways to compute it. Owns the pointers to it,
+ * set before main() and never again.
  */
 #include "dataplane/steer/steer_aes.h"
 
@@ -107,20 +107,30 @@ uint64_t steer_aes_block_plain(const uint8_t *round, uint64_t low, uint64_t high
 	return out;
 }
 
+struct steer_aes_two steer_aes_two_plain(const uint8_t *round, uint64_t low, uint64_t high,
+					 uint64_t low2, uint64_t high2)
+{
+	return (struct steer_aes_two){ steer_aes_block_plain(round, low, high),
+				       steer_aes_block_plain(round, low2, high2) };
+}
+
 steer_aes_fn *steer_aes_block = steer_aes_block_plain;
+steer_aes_two_fn *steer_aes_two = steer_aes_two_plain;
 
 static struct steer_aes_impl impls[2];
 static size_t n_impls;
 
 static __attribute__((constructor)) void choose(void)
 {
-	steer_aes_fn *machine = steer_aes_machine();
+	struct steer_aes_impl machine = steer_aes_machine();
 
-	if (machine) {
-		impls[n_impls++] = (struct steer_aes_impl){ "instructions", machine };
-		steer_aes_block = machine;
+	if (machine.block) {
+		impls[n_impls++] = machine;
+		steer_aes_block = machine.block;
+		steer_aes_two = machine.two;
 	}
-	impls[n_impls++] = (struct steer_aes_impl){ "plain", steer_aes_block_plain };
+	impls[n_impls++] =
+		(struct steer_aes_impl){ "plain", steer_aes_block_plain, steer_aes_two_plain };
 }
 
 size_t steer_aes_impls(const struct steer_aes_impl **list)

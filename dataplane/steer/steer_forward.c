@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dataplane/steer/steer_prepare.h"
+
 #define TEXT(s) (s), sizeof(s) - 1
 
 /* RFC 3261 7.5; 18.3: what is beyond Content-Length is discarded. */
@@ -55,45 +57,37 @@ static char *put_hostport(const struct steer_ctx *c, char *p, const struct dp_li
 
 /* ---- Via ---- */
 
-#define VIA_HEAD   "Via: SIP/2.0/UDP "
-#define VIA_BRANCH ";rport;branch="
-
-static char *put_via(const struct steer_ctx *c, char *p, const struct steer_hop *hop)
+/* Enough for any: nearly all are shorter than a line of the cache. */
+static inline void copy_prepared(char *p, const char *text, size_t len)
 {
-	struct steer_branch b = {
-		.listener = c->in->listener->key,
-		.member = hop->member ? hop->member->key : 0,
-		.loop = c->t.loop,
-		.attempt = hop->attempt,
-		.owner = c->t.record ? (uint8_t)c->s->p.worker : STEER_NO_OWNER,
-		.outward = c->source != NULL,
-	};
+	__builtin_memcpy(p, text, 64);
+	if (__builtin_expect(len > 64, 0))
+		__builtin_memcpy(p + 64, text + 64, DP_PREPARED_SIZE - 64);
+}
 
-	b.tag = steer_branch_tag(c->t.secret, &b, c->t.mac);
-	p = steer_put(p, TEXT(VIA_HEAD));
-	p = put_hostport(c, p, hop->from);
-	p = steer_put(p, TEXT(VIA_BRANCH));
-	steer_branch_write(&b, p);
-	return steer_put(p + STEER_BRANCH_LEN, TEXT("\r\n"));
+static inline char *put_via(const struct steer_ctx *c, char *p, const struct steer_hop *hop,
+			    const struct steer_branch *b)
+{
+	copy_prepared(p, hop->from->via, hop->from->via_len);
+	p += hop->from->via_len;
+	p = steer_put(p, c->in->listener->digits, 8);
+	p = steer_put(p, hop->member ? hop->member->digits + 8 : "00000000", 8);
+	return steer_put(steer_branch_put_rest(b, p), TEXT("\r\n"));
 }
 
 /* ---- Record-Route and Path ---- */
 
 /* Requests that form dialogs (RFC 3261 12, RFC 6665 4, RFC 3515 2.4.1); in a dialog too, for an
  * endpoint that has lost it and builds it anew (16.6 item 4). */
-static bool forms_dialog(const struct sip_msg *m)
+static inline bool forms_dialog(const struct sip_msg *m)
 {
-	switch ((enum sip_method)m->method) {
-	case SIP_METHOD_INVITE:
-	case SIP_METHOD_SUBSCRIBE:
-	case SIP_METHOD_NOTIFY:
-	case SIP_METHOD_REFER: return true;
-	default: return false;
-	}
+	const uint32_t methods = 1u << SIP_METHOD_INVITE | 1u << SIP_METHOD_SUBSCRIBE
+				 | 1u << SIP_METHOD_NOTIFY | 1u << SIP_METHOD_REFER;
+
+	_Static_assert(SIP_METHOD_N <= 32, "a bit for each");
+	return methods >> m->method & 1;
 }
 
-#define RR_HEAD   "Record-Route: <sip:"
-#define RR_COOKIE ";lr;ss="
 #define PATH_HEAD "Path: <sip:"
 #define PATH_TAIL ";lr>\r\n"
 
@@ -116,12 +110,26 @@ static struct steer_flow source_flow(const struct steer_ctx *c)
 	};
 }
 
-static bool names_source(const struct steer_ctx *c, struct sip_span host)
+/* memcmp() without a call for what an IPv4 address nearly always takes, eight bytes or more. */
+static inline bool same_text(const void *a, const void *b, size_t len)
+{
+	uint64_t x[2], y[2];
+
+	if (__builtin_expect(len < 8 || len > 16, 0))
+		return memcmp(a, b, len) == 0;
+	memcpy(x, a, 8);
+	memcpy(y, b, 8);
+	memcpy(x + 1, (const char *)a + len - 8, 8);
+	memcpy(y + 1, (const char *)b + len - 8, 8);
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
+static inline bool names_source(const struct steer_ctx *c, struct sip_span host)
 {
 	struct sip_ip ip;
 
 	/* The same text is the same address; another one may be, too. */
-	if (host.len == c->src_len && memcmp(sip_at(c->m, host), c->src, c->src_len) == 0)
+	if (host.len == c->src_len && same_text(sip_at(c->m, host), c->src, c->src_len))
 		return true;
 	return steer_host_ip(c->m->buf, host, &ip) == 0 && dp_ip_equal(&ip, &c->in->src.ip);
 }
@@ -131,8 +139,8 @@ static bool names_source(const struct steer_ctx *c, struct sip_span host)
  * NAT. Seen from a Via that asks for rport (RFC 3581 3: it listens where it sends from) and names
  * another address than the source; or, outward, from a flow other than what the Request-URI says.
  */
-static bool find_dialog_flow(const struct steer_ctx *c, const struct steer_hop *hop,
-			     struct steer_flow *f)
+static inline bool find_dialog_flow(const struct steer_ctx *c, const struct steer_hop *hop,
+				    struct steer_flow *f)
 {
 	const struct sip_via *via = &c->m->via;
 	struct dp_endpoint e;
@@ -153,40 +161,68 @@ static bool find_dialog_flow(const struct steer_ctx *c, const struct steer_hop *
 	return true;
 }
 
-/* One value: for the side of `at`, whose requests leave from `other`. */
-static char *put_rr(const struct steer_ctx *c, char *p, const struct steer_hop *hop,
-		    const struct dp_listener *at, const struct dp_listener *other,
-		    struct steer_flow *flow)
+/* Where a value names the flow: behind "sip:". */
+static __attribute__((noinline)) char *put_route_flow(const struct steer_ctx *c, char *p,
+						      const struct dp_listener *at,
+						      struct steer_flow *flow)
 {
-	struct steer_cookie k = {
+	const size_t head = sizeof(STEER_ROUTE_HEAD) - 1;
+
+	p = put_flow(c, steer_put(p, at->route, head), flow);
+	return steer_put(p, at->route + head, at->route_len - head);
+}
+
+/* One value: for the side of `at`, whose requests leave from `other`. */
+static inline char *put_rr(const struct steer_ctx *c, char *p, const struct steer_hop *hop,
+			   const struct dp_listener *at, const struct dp_listener *other,
+			   const struct steer_cookie *k, struct steer_flow *flow)
+{
+	if (flow) {
+		p = put_route_flow(c, p, at, flow);
+	} else {
+		copy_prepared(p, at->route, at->route_len);
+		p += at->route_len;
+	}
+	if (hop->member)
+		memcpy(p, hop->member->digits, sizeof(hop->member->digits));
+	else
+		steer_hex_put(p, (uint64_t)hop->pair->key << 32);
+	p = steer_put(p + 16, other->digits, sizeof(other->digits));
+	return steer_put(steer_cookie_put_rest(k, p), TEXT(">\r\n"));
+}
+
+static inline struct steer_cookie cookie_of(const struct steer_ctx *c, const struct steer_hop *hop,
+					    const struct dp_listener *other)
+{
+	return (struct steer_cookie){
 		.pair = hop->pair->key,
 		.member = hop->member ? hop->member->key : 0,
 		.listener = other->key,
 		.direction = c->source ? STEER_OUTWARD : STEER_INWARD,
 	};
-
-	k.tag = steer_cookie_tag(&c->cfg->secrets[0], &k, sip_at(c->m, c->m->call_id),
-				 c->m->call_id.len);
-	p = steer_put(p, TEXT(RR_HEAD));
-	if (flow)
-		p = put_flow(c, p, flow);
-	p = put_hostport(c, p, at);
-	p = steer_put(p, TEXT(RR_COOKIE));
-	steer_cookie_write(&k, p);
-	return steer_put(p + STEER_COOKIE_LEN, TEXT(">\r\n"));
 }
 
-static char *put_record_route(const struct steer_ctx *c, char *p, const struct steer_hop *hop)
+/* RFC 5658 5: one value for each side when address, port, transport or interface changes, the side
+ * that the request goes to on top. This is the other one. */
+static __attribute__((noinline)) char *put_rr_below(const struct steer_ctx *c, char *p,
+						    const struct steer_hop *hop,
+						    struct steer_flow *flow)
+{
+	struct steer_cookie k = cookie_of(c, hop, hop->from);
+	struct sip_span id = c->m->call_id;
+
+	k.tag = steer_cookie_tag(&c->cfg->secrets[0], &k, sip_at(c->m, id), id.len);
+	return put_rr(c, p, hop, c->in->listener, hop->from, &k, flow);
+}
+
+static inline char *put_record_route(const struct steer_ctx *c, char *p,
+				     const struct steer_hop *hop, const struct steer_cookie *k)
 {
 	struct steer_flow flow, *f = find_dialog_flow(c, hop, &flow) ? &flow : NULL;
 	const struct dp_listener *in = c->in->listener;
 
-	/* RFC 5658 5: one value for each side when address, port, transport or interface changes,
-	 * the side that the request goes to on top. */
-	p = put_rr(c, p, hop, hop->from, in, f);
-	if (hop->from != in)
-		p = put_rr(c, p, hop, in, hop->from, f);
-	return p;
+	p = put_rr(c, p, hop, hop->from, in, k, f);
+	return hop->from == in ? p : put_rr_below(c, p, hop, f);
 }
 
 static char *put_path(const struct steer_ctx *c, char *p, const struct steer_hop *hop)
@@ -199,26 +235,51 @@ static char *put_path(const struct steer_ctx *c, char *p, const struct steer_hop
 	return steer_put(p, TEXT(PATH_TAIL));
 }
 
-/* What our header fields take at most: a Via, two Record-Routes or a Path. */
-static size_t top_room(const struct steer_ctx *c, const struct steer_hop *hop)
-{
-	enum {
-		VIA = sizeof(VIA_HEAD) + sizeof(VIA_BRANCH) + STEER_BRANCH_LEN + 2,
-		RR = sizeof(RR_HEAD) + STEER_FLOW_LEN + 1 + sizeof(RR_COOKIE) + STEER_COOKIE_LEN
-		     + 3,
-		PATH = sizeof(PATH_HEAD) + STEER_FLOW_LEN + 1 + sizeof(PATH_TAIL),
-	};
+/* What our header fields take at most: a Via, two Record-Routes or a Path; and what is written
+ * behind it, of texts that are copied whole. */
+#define TOP_ROOM                                                                        \
+	(DP_PREPARED_SIZE + 16 + STEER_BRANCH_REST_LEN + 2                              \
+	 + 2 * (DP_PREPARED_SIZE + STEER_FLOW_LEN + 1 + 24 + STEER_COOKIE_REST_LEN + 3) \
+	 + DP_PREPARED_SIZE)
 
-	_Static_assert((int)PATH < 2 * (int)RR, "one or the other");
-	return VIA + 2 * RR + 2 * hop->from->hostport.len + c->in->listener->hostport.len;
+_Static_assert(STEER_HOSTPORT_MAX + sizeof(PATH_HEAD) + sizeof(PATH_TAIL) < 2 * DP_PREPARED_SIZE,
+	       "a Path takes less");
+
+/* Tags of our Via and our topmost Record-Route: together, if they are under one key. */
+static inline void tag(const struct steer_ctx *c, struct steer_branch *b, struct steer_cookie *k)
+{
+	const struct dp_secret *first = &c->cfg->secrets[0];
+	struct sip_span id = c->m->call_id;
+
+	if (__builtin_expect(c->t.secret == first, 1)) {
+		steer_tag_both(first, b, c->t.mac, k, sip_at(c->m, id), id.len);
+	} else {
+		b->tag = steer_branch_tag(c->t.secret, b, c->t.mac);
+		k->tag = steer_cookie_tag(first, k, sip_at(c->m, id), id.len);
+	}
 }
 
 /* Our header fields, on top of all others: what a list of values begins with stands above it. */
-static char *put_top(const struct steer_ctx *c, char *p, const struct steer_hop *hop)
+static inline char *put_top(const struct steer_ctx *c, char *p, const struct steer_hop *hop)
 {
-	p = put_via(c, p, hop);
-	if (forms_dialog(c->m) && hop->pair)
-		p = put_record_route(c, p, hop);
+	struct steer_branch b = {
+		.listener = c->in->listener->key,
+		.member = hop->member ? hop->member->key : 0,
+		.loop = c->t.loop,
+		.attempt = hop->attempt,
+		.owner = c->t.record ? (uint8_t)c->s->p.worker : STEER_NO_OWNER,
+		.outward = c->source != NULL,
+	};
+	struct steer_cookie k;
+
+	if (forms_dialog(c->m) && hop->pair) {
+		k = cookie_of(c, hop, c->in->listener);
+		tag(c, &b, &k);
+		p = put_via(c, p, hop, &b);
+		return put_record_route(c, p, hop, &k);
+	}
+	b.tag = steer_branch_tag(c->t.secret, &b, c->t.mac);
+	p = put_via(c, p, hop, &b);
 	if (c->m->method == SIP_METHOD_REGISTER && c->service->path && !c->source)
 		p = put_path(c, p, hop);
 	return p;
@@ -266,103 +327,99 @@ static inline char *put_u16(char *p, uint32_t v)
 #define HOPS_ROOM     32u
 
 /* The source address, as it will stand in the Via, at `text`. Returns its end. */
-static char *put_received(struct steer_ctx *c, char *text)
+static inline char *put_received(struct steer_ctx *c, char *text)
 {
 	char *ip = steer_put(text, TEXT(RECEIVED));
 
 	c->src = ip;
-	c->src_len = (uint8_t)dp_ip_format(&c->in->src.ip, ip);
+	c->src_len = (uint8_t)dp_ip_put(&c->in->src.ip, ip);
 	return ip + c->src_len;
 }
 
-static struct sip_edit edit_at(uint32_t off, uint32_t del, const char *text, const char *end)
-{
-	return (struct sip_edit){ .off = (uint16_t)off,
-				  .del = (uint16_t)del,
-				  .ins_len = (uint16_t)(end - text),
-				  .ins = (const uint8_t *)text };
-}
-
-/* RFC 3581 4. A member that has not asked for rport gets none: it may listen elsewhere than it
- * sends from (RFC 3261 18.2.1). */
-static struct sip_edit edit_via(struct steer_ctx *c, char *text, char *end)
+/* RFC 3581 4: what the top Via says of the source, behind put_received(). A member that has not
+ * asked for rport gets none: it may listen elsewhere than it sends from (RFC 3261 18.2.1). Returns
+ * where it goes, and *end. */
+static inline struct sip_span put_rport(const struct steer_ctx *c, char **end)
 {
 	const struct sip_via *via = &c->m->via;
 	struct sip_span at = { (uint16_t)(via->value.off + via->value.len), 0 };
 
 	if (via->has_rport || !c->source) {
-		end = put_u16(steer_put(end, TEXT(RPORT)), c->in->src.port);
+		*end = put_u16(steer_put(*end, TEXT(RPORT)), c->in->src.port);
 		if (via->has_rport)
 			at = via->rport_param;
 	} else if (via->has_received) {
 		at = via->received_param;
 	}
-	return edit_at(at.off, at.len, text, end);
+	return at;
 }
 
-/* All at once when they are in the order in which they are in most messages. */
-static int add_three(struct sip_edits *es, struct sip_edit a, struct sip_edit b, struct sip_edit d)
+/* Returns by how much the message grows. */
+static inline int32_t set_edit(struct sip_edit *e, struct sip_span at, const char *text,
+			       const char *end)
 {
-	int e;
+	uint16_t len = (uint16_t)(end - text);
 
-	if (es->n == 0 && a.off < b.off && (uint32_t)b.off + b.del <= d.off) {
-		es->e[0] = a;
-		es->e[1] = b;
-		es->e[2] = d;
-		es->n = 3;
-		es->delta = a.ins_len - a.del + b.ins_len - b.del + d.ins_len - d.del;
-		return 0;
-	}
-	e = sip_edits_add(es, a.off, a.del, a.ins, a.ins_len);
-	if (e == 0)
-		e = sip_edits_add(es, b.off, b.del, b.ins, b.ins_len);
-	return e ? e : sip_edits_add(es, d.off, d.del, d.ins, d.ins_len);
+	memcpy(e, &at, sizeof(at));
+	e->ins_len = len;
+	e->ins = (const uint8_t *)text;
+	return len - (int32_t)at.len;
 }
 
-/* A Via that has both parameters already, or no Max-Forwards, or a large one, are rare, and left to
- * the editor. */
-static __attribute__((noinline)) int edit_rare(struct steer_ctx *c, struct sip_edit top,
-					       struct sip_edit via, bool both)
-{
-	const struct sip_hdr *h = sip_msg_hdr(c->m, SIP_HDR_MAX_FORWARDS);
-	char *text = steer_text(c->v, RECEIVED_ROOM + HOPS_ROOM);
-	struct sip_edits *es = &c->v->edits;
-	int e;
+_Static_assert(offsetof(struct sip_edit, del) == 2 && offsetof(struct sip_span, len) == 2,
+	       "an edit begins with its span");
 
-	if (!text)
-		return -ENOSPC;
-	e = sip_edits_add(es, top.off, top.del, top.ins, top.ins_len);
-	if (e == 0)
-		e = both ? sip_edit_via_received(es, c->m, text, c->src, c->src_len,
-						 c->in->src.port)
-			 : sip_edits_add(es, via.off, via.del, via.ins, via.ins_len);
-	return e ? e
-		 : sip_edit_max_forwards(es, c->m, text + RECEIVED_ROOM,
-					 h ? c->m->max_forwards - 1 : 70);
-}
-
-/* What every request gets: our header fields, received and rport, RFC 3261 16.6 item 3. */
-static int edit_front(struct steer_ctx *c, const struct steer_hop *hop)
+/* A Via that has both parameters already, or no Max-Forwards, or a large one, or one above the Via,
+ * are rare, and left to the editor. via: what put_received() and put_rport() wrote, and where. */
+static __attribute__((noinline, cold)) int edit_rare(struct steer_ctx *c,
+						     const struct steer_hop *hop,
+						     struct sip_span at, char *text, char *end)
 {
 	const struct sip_msg *m = c->m;
 	const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_MAX_FORWARDS);
-	char *text = steer_text(c->v, RECEIVED_ROOM + HOPS_ROOM + top_room(c, hop));
-	char *hops = text + RECEIVED_ROOM, *top = hops + HOPS_ROOM, *end;
 	bool both = m->via.has_received && (m->via.has_rport || !c->source);
-	struct sip_edit front, via;
+	char *hops = text + RECEIVED_ROOM, *top = hops + HOPS_ROOM, *top_end = put_top(c, top, hop);
+	struct sip_edits *es = &c->v->edits;
+	int e;
+
+	c->v->text_len = (uint16_t)(top_end - c->v->text);
+	e = sip_edits_add(es, m->hdrs_off, 0, top, (uint16_t)(top_end - top));
+	if (e == 0)
+		e = both ? sip_edit_via_received(es, m, text, c->src, c->src_len, c->in->src.port)
+			 : sip_edits_add(es, at.off, at.len, text, (uint16_t)(end - text));
+	return e ? e : sip_edit_max_forwards(es, m, hops, h ? m->max_forwards - 1 : 70);
+}
+
+/* What every request gets: our header fields, received and rport, RFC 3261 16.6 item 3. All at once
+ * when the edits are in the order in which they are in most messages. */
+static inline int edit_front(struct steer_ctx *c, const struct steer_hop *hop)
+{
+	const struct sip_msg *m = c->m;
+	const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_MAX_FORWARDS);
+	char *text = steer_text(c->v, RECEIVED_ROOM + HOPS_ROOM + TOP_ROOM);
+	char *hops = text + RECEIVED_ROOM, *top = hops + HOPS_ROOM, *end;
+	struct sip_edits *es = &c->v->edits;
+	struct sip_span at;
+	int32_t delta;
 
 	if (!text)
 		return -ENOSPC;
 	end = put_received(c, text);
-	via = edit_via(c, text, end);
+	at = put_rport(c, &end);
+	if (__builtin_expect(es->n != 0 || m->via.has_received || !h
+				     || m->max_forwards - 1 > UINT16_MAX
+				     || at.off + at.len > h->value_off,
+			     0))
+		return edit_rare(c, hop, at, text, end);
+	delta = set_edit(&es->e[1], at, text, end);
+	end = put_u16(hops, m->max_forwards - 1);
+	delta += set_edit(&es->e[2], (struct sip_span){ h->value_off, h->value_len }, hops, end);
+	es->n = 3;
 	end = put_top(c, top, hop);
 	c->v->text_len = (uint16_t)(end - c->v->text);
-	front = edit_at(m->hdrs_off, 0, top, end);
-	if (both || !h || m->max_forwards - 1 > UINT16_MAX)
-		return edit_rare(c, front, via, both);
-	return add_three(
-		&c->v->edits, front, via,
-		edit_at(h->value_off, h->value_len, hops, put_u16(hops, m->max_forwards - 1)));
+	delta += set_edit(&es->e[0], (struct sip_span){ m->hdrs_off, 0 }, top, end);
+	es->delta = delta;
+	return 0;
 }
 
 /* Member number for the verdict: that the request goes to, else that it comes from. */

@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#include "dataplane/steer/steer_aes.h"
-
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "SipHash reads little-endian words");
 
 struct hasher {
@@ -144,6 +142,25 @@ uint64_t steer_seal(const struct dp_secret *key, enum steer_domain domain, const
 	for (size_t i = 1; i < n; i += 2)
 		sum += (uint128)(words[i] + k[i + 1]) * ((i + 1 < n ? words[i + 1] : 0) + k[i + 2]);
 	return steer_aes_block(key->round, (uint64_t)sum, (uint64_t)(sum >> 64));
+}
+
+static inline uint128 sum_of_three(const struct dp_secret *key, enum steer_domain domain,
+				   const uint64_t words[3])
+{
+	const uint64_t *k = key->seal;
+
+	return (uint128)(((uint64_t)domain | 3 << 8) + k[0]) * (words[0] + k[1])
+	       + (uint128)(words[1] + k[2]) * (words[2] + k[3]);
+}
+
+struct steer_aes_two steer_seal_two(const struct dp_secret *key, enum steer_domain domain,
+				    const uint64_t words[3], enum steer_domain domain2,
+				    const uint64_t words2[3])
+{
+	uint128 a = sum_of_three(key, domain, words), b = sum_of_three(key, domain2, words2);
+
+	return steer_aes_two(key->round, (uint64_t)a, (uint64_t)(a >> 64), (uint64_t)b,
+			     (uint64_t)(b >> 64));
 }
 
 /* The sum of products so far, and the place in the key. */

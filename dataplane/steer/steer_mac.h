@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "dataplane/dp_cfg.h"
+#include "dataplane/steer/steer_aes.h"
 
 /** What a MAC is for: the same parts in another domain give another value. */
 enum steer_domain {
@@ -62,6 +63,12 @@ uint64_t steer_digest2(const struct dp_secret *key, enum steer_domain domain, ui
  */
 uint64_t steer_seal(const struct dp_secret *key, enum steer_domain domain, const uint64_t *words,
 		    size_t n);
+
+/** Two seals of three words each under one key: as steer_seal() of each, in hardly more time than
+ * one. */
+struct steer_aes_two steer_seal_two(const struct dp_secret *key, enum steer_domain domain,
+				    const uint64_t words[3], enum steer_domain domain2,
+				    const uint64_t words2[3]);
 
 /** SipHash-2-4 (Aumasson and Bernstein, 2012) of plain bytes. */
 uint64_t steer_siphash(const struct dp_secret *key, const void *p, size_t len);

@@ -9,16 +9,13 @@
 #include <errno.h>
 #include <string.h>
 
-#include "dataplane/steer/steer_hex.h"
-
 _Static_assert(DP_MAX_WORKERS < STEER_NO_OWNER, "an owner is a worker's number or none");
 
 /* "z9hG4bK" (RFC 3261 8.1.1.7), then what tells our branches from others'. */
 static const char branch_prefix[9] = "z9hG4bKss";
 static const char flow_prefix[2] = "ss";
 
-#define FLAG_OUTWARD 0x10
-#define FLAGS_KNOWN  0x1f
+#define FLAGS_KNOWN 0x1f
 
 static inline uint64_t pair_digits(uint32_t high, uint32_t low)
 {
@@ -30,18 +27,13 @@ static inline uint64_t pair32(uint32_t low, uint32_t high)
 	return (uint64_t)high << 32 | low;
 }
 
-static inline uint32_t branch_flags(const struct steer_branch *b)
-{
-	return (b->attempt & 0x0fu) | (b->outward ? FLAG_OUTWARD : 0u);
-}
-
 uint64_t steer_branch_tag(const struct dp_secret *key, const struct steer_branch *b,
 			  uint64_t transaction)
 {
 	const uint64_t words[] = {
 		transaction,
 		pair32(b->listener, b->member),
-		pair32(b->loop, branch_flags(b)),
+		pair32(b->loop, steer_branch_flags(b)),
 	};
 
 	return steer_seal(key, STEER_DOMAIN_BRANCH, words, 3);
@@ -51,8 +43,9 @@ void steer_branch_write(const struct steer_branch *b, char *out)
 {
 	memcpy(out, branch_prefix, sizeof(branch_prefix));
 	out += sizeof(branch_prefix);
-	steer_hex_put2(out, pair_digits(b->listener, b->member),
-		       pair_digits(b->loop, branch_flags(b) << 24 | (uint32_t)b->owner << 16));
+	steer_hex_put2(
+		out, pair_digits(b->listener, b->member),
+		pair_digits(b->loop, steer_branch_flags(b) << 24 | (uint32_t)b->owner << 16));
 	steer_hex_put(out + 28, b->tag); /* from where the owner ends */
 }
 
@@ -73,7 +66,7 @@ int steer_branch_read(const uint8_t *p, size_t len, struct steer_branch *b)
 	r.member = (uint32_t)keys;
 	r.loop = (uint32_t)(loop >> 32);
 	r.attempt = flags_owner >> 8 & 0x0f;
-	r.outward = flags_owner >> 8 & FLAG_OUTWARD;
+	r.outward = flags_owner >> 8 & STEER_FLAG_OUTWARD;
 	r.owner = flags_owner & 0xff;
 	if (bad != 0 || flags_owner >> 8 > FLAGS_KNOWN
 	    || (r.owner >= DP_MAX_WORKERS && r.owner != STEER_NO_OWNER))
@@ -93,6 +86,27 @@ uint64_t steer_cookie_tag(const struct dp_secret *key, const struct steer_cookie
 	};
 
 	return steer_seal(key, STEER_DOMAIN_COOKIE, words, 3);
+}
+
+void steer_tag_both(const struct dp_secret *key, struct steer_branch *b, uint64_t transaction,
+		    struct steer_cookie *c, const uint8_t *call_id, size_t len)
+{
+	struct steer_part part = { call_id, len };
+	const uint64_t branch[] = {
+		transaction,
+		pair32(b->listener, b->member),
+		pair32(b->loop, steer_branch_flags(b)),
+	};
+	const uint64_t cookie[] = {
+		pair32(c->pair, c->member),
+		pair32(c->listener, c->direction),
+		steer_digest1(key, STEER_DOMAIN_CALL, 0, part),
+	};
+	struct steer_aes_two tags =
+		steer_seal_two(key, STEER_DOMAIN_BRANCH, branch, STEER_DOMAIN_COOKIE, cookie);
+
+	b->tag = tags.first;
+	c->tag = tags.second;
 }
 
 void steer_cookie_write(const struct steer_cookie *c, char *out)

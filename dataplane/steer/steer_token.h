@@ -7,6 +7,9 @@
  */
 #pragma once
 
+#include <string.h>
+
+#include "dataplane/steer/steer_hex.h"
 #include "dataplane/steer/steer_mac.h"
 
 #define STEER_NO_OWNER 0xff
@@ -26,6 +29,14 @@ struct steer_branch {
 
 #define STEER_BRANCH_LEN \
 	(7 + 2 + 8 + 8 + 8 + 2 + 2 + 16) /* "z9hG4bK" "ss" listener member loop flags owner tag */
+#define STEER_BRANCH_REST_LEN (8 + 2 + 2 + 16) /* loop flags owner tag */
+
+#define STEER_FLAG_OUTWARD 0x10
+
+static inline uint32_t steer_branch_flags(const struct steer_branch *b)
+{
+	return (b->attempt & 0x0fu) | (b->outward ? STEER_FLAG_OUTWARD : 0u);
+}
 
 /**
  * The tag: keyed over the client transaction and every other field of the branch but the owner.
@@ -36,6 +47,18 @@ uint64_t steer_branch_tag(const struct dp_secret *key, const struct steer_branch
 
 /** Write STEER_BRANCH_LEN bytes, no NUL. */
 void steer_branch_write(const struct steer_branch *b, char *out);
+
+/** What is behind the digits of a branch's keys. @return where it ends; four bytes more are
+ * written.
+ */
+static inline char *steer_branch_put_rest(const struct steer_branch *b, char *out)
+{
+	steer_hex_put2(out,
+		       (uint64_t)b->loop << 32 | steer_branch_flags(b) << 24
+			       | (uint32_t)b->owner << 16 | b->tag >> 48,
+		       b->tag << 16);
+	return out + STEER_BRANCH_REST_LEN;
+}
 
 /** Read one back. @return 0, or -EINVAL when it does not have our form (it is then somebody
  * else's). */
@@ -57,12 +80,29 @@ struct steer_cookie {
 	uint64_t tag;
 };
 
-#define STEER_COOKIE_LEN (8 + 8 + 8 + 2 + 16)
+#define STEER_COOKIE_LEN      (8 + 8 + 8 + 2 + 16)
+#define STEER_COOKIE_REST_LEN (2 + 16) /* direction tag */
 
 /** Tag over all fields and the Call-ID, so that a cookie replayed in another call is a forgery. */
 uint64_t steer_cookie_tag(const struct dp_secret *key, const struct steer_cookie *c,
 			  const uint8_t *call_id, size_t len);
+
+/** The tags of a branch and a cookie of one message, both under one key. */
+void steer_tag_both(const struct dp_secret *key, struct steer_branch *b, uint64_t transaction,
+		    struct steer_cookie *c, const uint8_t *call_id, size_t len);
+
 void steer_cookie_write(const struct steer_cookie *c, char *out);
+
+/** What is behind the digits of a cookie's keys. @return where it ends. */
+static inline char *steer_cookie_put_rest(const struct steer_cookie *c, char *out)
+{
+	const uint16_t direction = (uint16_t)('0' | ('0' + c->direction) << 8);
+
+	memcpy(out, &direction, sizeof(direction));
+	steer_hex_put(out + 2, c->tag);
+	return out + STEER_COOKIE_REST_LEN;
+}
+
 int steer_cookie_read(const uint8_t *p, size_t len, struct steer_cookie *c);
 
 /** Whether the cookie's tag is right under any of the keys. */

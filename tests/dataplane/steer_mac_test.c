@@ -112,7 +112,7 @@ Test(steer_mac, aes_is_the_same_by_every_implementation)
 	size_t n_impls = steer_aes_impls(&impl);
 	uint64_t state = 1;
 
-	cr_expect(steer_aes_block == impl[0].block);
+	cr_expect(steer_aes_block == impl[0].block && steer_aes_two == impl[0].two);
 	for (unsigned int round = 0; round < 2000; round++) {
 		uint64_t half[2] = { next_random(&state), next_random(&state) };
 		uint64_t low = next_random(&state), high = next_random(&state), want;
@@ -121,8 +121,15 @@ Test(steer_mac, aes_is_the_same_by_every_implementation)
 		memcpy(key.b, half, sizeof(key.b));
 		steer_secret_spread(&key);
 		want = steer_aes_block_plain(key.round, low, high);
-		for (size_t i = 0; i < n_impls; i++)
+		for (size_t i = 0; i < n_impls; i++) {
+			struct steer_aes_two both = impl[i].two(key.round, low, high, high, low);
+
 			cr_expect(impl[i].block(key.round, low, high) == want, "%s", impl[i].name);
+			cr_expect(both.first == want
+					  && both.second
+						     == steer_aes_block_plain(key.round, high, low),
+				  "%s, two", impl[i].name);
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
  * covers all that it should. RFC 3261 16.6 item 8 and 16.11 (branch), 16.6 item 4 (Record-Route
  * parameter); RFC 3327 (Path).
  */
+#include "dataplane/steer/steer_prepare.h"
 #include "dataplane/steer/steer_token.h"
 
 #include <criterion/criterion.h>
@@ -188,6 +189,47 @@ static void write_token(size_t kind, char *out)
 		steer_cookie_write(&c, out);
 	else
 		steer_flow_write(&f, out);
+}
+
+/* What a request's header fields are put together from is what is written and sealed one by one. */
+Test(steer_token, a_request_s_tokens_are_those_written_one_by_one)
+{
+	for (unsigned int i = 0; i < 64; i++) {
+		struct steer_branch b = { 0x01234567u * i,
+					  0x89abcdefu ^ i,
+					  0xfedcba98u * i,
+					  (uint8_t)(i & 15),
+					  (uint8_t)(i * 4),
+					  i & 1,
+					  0 };
+		struct steer_cookie c = { ~i, i * 0x1357u, 0x2468ace0u ^ i, i & 1, 0 };
+		char branch[STEER_BRANCH_LEN], cookie[STEER_COOKIE_LEN], rest[64];
+		struct dp_listener l = { .key = b.listener };
+		struct dp_member m = { .key = c.member };
+
+		steer_tag_both(&key, &b, TRANSACTION + i, &c, call_id, CALL_ID_LEN);
+		cr_expect(b.tag == steer_branch_tag(&key, &b, TRANSACTION + i), "%u", i);
+		cr_expect(c.tag == steer_cookie_tag(&key, &c, call_id, CALL_ID_LEN), "%u", i);
+		steer_branch_write(&b, branch);
+		steer_cookie_write(&c, cookie);
+		steer_prepare_listener(&l, "192.0.2.10:5060", 15);
+		steer_prepare_member(&m, c.pair);
+		cr_expect(memcmp(l.digits, branch + 9, 8) == 0, "%u", i);
+		cr_expect(memcmp(l.via, "Via: SIP/2.0/UDP 192.0.2.10:5060;rport;branch=z9hG4bKss",
+				 l.via_len)
+					  == 0
+				  && l.via_len == 17 + 15 + 14 + 9,
+			  "%u", i);
+		cr_expect(memcmp(l.route, "Record-Route: <sip:192.0.2.10:5060;lr;ss=", l.route_len)
+					  == 0
+				  && l.route_len == 19 + 15 + 7,
+			  "%u", i);
+		cr_expect(memcmp(m.digits, cookie, 16) == 0, "%u", i);
+		cr_expect(steer_branch_put_rest(&b, rest) == rest + STEER_BRANCH_REST_LEN);
+		cr_expect(memcmp(rest, branch + 25, STEER_BRANCH_REST_LEN) == 0, "%u", i);
+		cr_expect(steer_cookie_put_rest(&c, rest) == rest + STEER_COOKIE_REST_LEN);
+		cr_expect(memcmp(rest, cookie + 24, STEER_COOKIE_REST_LEN) == 0, "%u", i);
+	}
 }
 
 Test(steer_token, every_change_of_one_character_is_refused_or_fails_the_tag)
