@@ -298,7 +298,13 @@ bool steer_next_via_plain(const struct sip_msg *m, struct sip_via *via);
 /** Walks the Vias below the top one. */
 void steer_lower_vias(struct sip_via_iter *it, const struct sip_msg *m);
 /** Whether the top Via is certainly the only one: false if another one stands on its line, too. */
-bool steer_is_only_via(const struct sip_msg *m);
+static inline bool steer_is_only_via(const struct sip_msg *m)
+{
+	const struct sip_hdr *h = &m->hdr[m->first[SIP_HDR_VIA]];
+
+	return !m->more_vias
+	       && m->via.value.off + m->via.value.len == h->value_off + h->value_len;
+}
 /** Whether a branch identifies a transaction (RFC 3261 8.1.1.7). */
 bool steer_is_rfc3261_branch(const struct sip_msg *m, struct sip_span branch);
 uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg *m,

@@ -19,7 +19,7 @@ bool steer_plain_uri(const struct sip_msg *m, struct sip_span s, struct sip_uri 
 	int32_t port = 0;
 
 	if (s.len <= 4 || memcmp(p, "sip:", 4) != 0 || off + len + STEER_PLAIN_STEP > m->len
-	    || !steer_plain_read(p + 4, len, STEER_PLAIN_HOST, &parts))
+	    || !steer_plain_read(p + 4, len, m->len - off, STEER_PLAIN_HOST, &parts))
 		return false;
 	if (parts.stop < len)
 		port = port_of(p + 4 + parts.stop, p + s.len);

@@ -9,7 +9,7 @@
 
 #include "sip/sip_uri.h"
 
-#define STEER_PLAIN_MAX  64u /* bytes of text; what is longer is not looked at */
+#define STEER_PLAIN_MAX  63u /* bytes of text; what is longer is not looked at */
 #define STEER_PLAIN_STEP 16u /* bytes are read in steps of this size, past the text's end too */
 
 /* What a byte is, by its two halves: a bit that both tables have. */
@@ -89,17 +89,20 @@ steer_plain_ends_ssse3(const uint8_t *p, uint32_t len, uint8_t host)
 	const __m128i high = _mm_loadu_si128((const __m128i *)(const void *)steer_plain_high);
 	const __m128i half = _mm_set1_epi8(0x0f), of_host = _mm_set1_epi8((char)host);
 	struct steer_plain_ends e = { 0, 0 };
+	uint32_t i = 0;
 
-	for (uint32_t i = 0; i < len; i += STEER_PLAIN_STEP) {
+	do {
 		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+		/* A byte from 0x80 on takes nothing from a table: it is of no class. */
 		__m128i c = _mm_and_si128(
-			_mm_shuffle_epi8(low, _mm_and_si128(v, half)),
+			_mm_shuffle_epi8(low, v),
 			_mm_shuffle_epi8(high, _mm_and_si128(_mm_srli_epi16(v, 4), half)));
 		__m128i h = _mm_and_si128(c, of_host), none = _mm_setzero_si128();
 
 		e.user |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(c, none)) << i;
 		e.host |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(h, none)) << i;
-	}
+		i += STEER_PLAIN_STEP;
+	} while (i < len);
 	return e;
 }
 #endif
@@ -110,6 +113,26 @@ steer_plain_ends_ssse3(const uint8_t *p, uint32_t len, uint8_t host)
 #define STEER_PLAIN_ENDS steer_plain_ends_plain
 #endif
 
+/* How much is looked at without asking how much there is, where so much can be read. */
+#define STEER_PLAIN_SHORT (2 * STEER_PLAIN_STEP)
+
+/** STEER_PLAIN_ENDS of a text, and of the byte behind it, which ends everything.
+ * @param len   STEER_PLAIN_MAX at most.
+ * @param room  How many bytes of p can be read: len rounded up to STEER_PLAIN_STEP, or more. */
+static inline struct steer_plain_ends steer_plain_ends_of(const uint8_t *p, uint32_t len,
+							  uint32_t room, uint8_t host)
+{
+	struct steer_plain_ends e;
+
+	if (__builtin_expect(len <= STEER_PLAIN_SHORT && room >= STEER_PLAIN_SHORT, 1))
+		e = STEER_PLAIN_ENDS(p, STEER_PLAIN_SHORT, host);
+	else
+		e = STEER_PLAIN_ENDS(p, len, host);
+	e.user |= 1ull << len;
+	e.host |= 1ull << len;
+	return e;
+}
+
 /** The parts of a plain text. */
 struct steer_plain {
 	uint32_t at;   /* offset of the '@' */
@@ -119,28 +142,27 @@ struct steer_plain {
 
 /**
  * Take "user@host" or "host" apart, when user and host are plain, and not empty.
- * @param p     As many bytes of it can be read as len rounded up to STEER_PLAIN_STEP.
+ * @param room  How many bytes of p can be read: len rounded up to STEER_PLAIN_STEP, or more.
  * @param host  STEER_PLAIN_HOST or STEER_PLAIN_HOST_LOWER: what a host may be of.
  * @param out   Out; unspecified when it is not of that form.
  */
-static inline bool steer_plain_read(const uint8_t *p, uint32_t len, uint8_t host,
+static inline bool steer_plain_read(const uint8_t *p, uint32_t len, uint32_t room, uint8_t host,
 				    struct steer_plain *out)
 {
 	struct steer_plain_ends e;
 
-	if (len == 0 || len > STEER_PLAIN_MAX)
+	if (len - 1 >= STEER_PLAIN_MAX)
 		return false;
-	e = STEER_PLAIN_ENDS(p, len, host);
-	out->at = e.user ? (uint32_t)__builtin_ctzll(e.user) : len;
+	e = steer_plain_ends_of(p, len, room, host);
+	out->at = (uint32_t)__builtin_ctzll(e.user);
 	out->host = 0;
 	if (out->at < len && p[out->at] == '@') {
 		if (out->at == 0)
 			return false;
-		e.host &= ~0ull << out->at << 1;
+		e.host &= ~1ull << out->at;
 		out->host = out->at + 1;
 	}
-	out->stop = e.host ? (uint32_t)__builtin_ctzll(e.host) : len;
-	out->stop = out->stop < len ? out->stop : len;
+	out->stop = (uint32_t)__builtin_ctzll(e.host);
 	return out->stop > out->host;
 }
 

@@ -142,15 +142,20 @@ static void key_request_uri_user(struct key *k, const struct sip_msg *m, const s
 static uint32_t plain_aor(const struct sip_msg *m, const uint8_t **key)
 {
 	struct sip_span s = aor_of(m);
-	const uint8_t *p = sip_at(m, s);
-	uint32_t len = s.len - 4u;
-	struct steer_plain parts;
+	const uint8_t *p = sip_at(m, s) + 4;
+	uint32_t len = s.len - 4u, at;
+	struct steer_plain_ends e;
 
-	if (s.len <= 4 || memcmp(p, "sip:", 4) != 0 || s.off + s.len + STEER_PLAIN_STEP > m->len
-	    || !steer_plain_read(p + 4, len, STEER_PLAIN_HOST_LOWER, &parts) || parts.host == 0
-	    || parts.stop < len)
+	if (len - 1 >= STEER_PLAIN_MAX || s.off + s.len + STEER_PLAIN_STEP > m->len
+	    || memcmp(p - 4, "sip:", 4) != 0)
 		return 0;
-	*key = p + 4;
+	e = steer_plain_ends_of(p, len, m->len - s.off - 4, STEER_PLAIN_HOST_LOWER);
+	at = (uint32_t)__builtin_ctzll(e.user);
+	/* Behind the '@' something, and nothing of no host: its first end is the text's. */
+	if (at - 1 >= len - 1 || p[at] != '@'
+	    || (e.host & (~1ull << at)) << (63 - len) != 1ull << 63 || at + 1 == len)
+		return 0;
+	*key = p;
 	return len;
 }
 

@@ -22,30 +22,6 @@ void steer_lower_vias(struct sip_via_iter *it, const struct sip_msg *m)
 	it->off = (uint16_t)(off < end ? off : end + 1);
 }
 
-_Static_assert(sizeof(struct sip_hdr) == 8 && offsetof(struct sip_hdr, id) == 7,
-	       "two headers are compared at once");
-
-bool steer_is_only_via(const struct sip_msg *m)
-{
-	typedef uint8_t bytes16 __attribute__((vector_size(16)));
-	typedef uint64_t words2 __attribute__((vector_size(16)));
-	const uint64_t id = (uint64_t)SIP_HDR_VIA << 56;
-	const bytes16 via = (bytes16)(words2){ id, id };
-	const struct sip_hdr *h = &m->hdr[m->first[SIP_HDR_VIA]], *end = m->hdr + m->n_hdrs;
-	bytes16 found = { 0 }, two;
-	uint64_t half[2];
-
-	if (m->via.value.off + m->via.value.len != h->value_off + h->value_len)
-		return false; /* perhaps */
-#pragma GCC unroll 1
-	for (h++; h < end - 1; h += 2) {
-		memcpy(&two, h, sizeof(two));
-		found |= (bytes16)(two == via);
-	}
-	memcpy(half, &found, sizeof(half));
-	return (half[0] | half[1]) >> 56 == 0 && (h == end || h->id != SIP_HDR_VIA);
-}
-
 #define MAGIC_COOKIE_LEN 7 /* "z9hG4bK", RFC 3261 8.1.1.7 */
 
 static __attribute__((noinline)) bool is_magic_nocase(const uint8_t *buf, struct sip_span cookie)

@@ -48,8 +48,8 @@ static const struct {
 	{ "sip:a@b", true },
 	{ "sip:a@b:0", true },
 	{ "sip:a", true },
-	{ "sip:123456789012345678901234567890@12345678901234567890123456789.org", true },
-	{ "sip:1234567890123456789012345678901@12345678901234567890123456789.org", false },
+	{ "sip:12345678901234567890123456789@12345678901234567890123456789.org", true },
+	{ "sip:123456789012345678901234567890@12345678901234567890123456789.org", false },
 	{ "sip:", false },
 	{ "sip:@b", false },
 	{ "sip:a@", false },
@@ -185,7 +185,7 @@ Test(steer_plain, ip_literals_are_read_as_by_the_whole_reader)
 Test(steer_plain, classes_by_instructions_and_in_plain_c_agree)
 {
 	static const uint8_t hosts[] = { STEER_PLAIN_HOST, STEER_PLAIN_HOST_LOWER };
-	uint8_t text[STEER_PLAIN_MAX];
+	uint8_t text[STEER_PLAIN_MAX + 1];
 
 	if (!__builtin_cpu_supports("ssse3"))
 		return;
@@ -194,7 +194,7 @@ Test(steer_plain, classes_by_instructions_and_in_plain_c_agree)
 			struct steer_plain_ends a, b;
 			uint64_t mask = ~0ull >> (64 - len);
 
-			for (uint32_t i = 0; i < STEER_PLAIN_MAX; i++)
+			for (uint32_t i = 0; i < sizeof(text); i++)
 				text[i] = (uint8_t)(byte + i * len);
 			a = steer_plain_ends_plain(text, len, hosts[byte % 2]);
 			b = steer_plain_ends_ssse3(text, len, hosts[byte % 2]);

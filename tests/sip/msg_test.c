@@ -1,4 +1,6 @@
 /* Parsing of whole messages. */
+#include <stdio.h>
+
 #include "tests/sip/parse_helper.h"
 #include "tests/sip/samples.h"
 
@@ -23,6 +25,35 @@ Test(msg, request_fields_rfc3261_7_1)
 	expect_span(msg.from_tag, "1928301774");
 	expect_span(msg.to_uri, "sip:bob@biloxi.example.com");
 	cr_expect_eq(msg.to_tag.len, 0);
+}
+
+static const struct {
+	const char *vias;
+	bool more;
+} via_rows[] = {
+	{ "Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\n", false },
+	{ "Via: SIP/2.0/UDP a;branch=z9hG4bK1, SIP/2.0/UDP b;branch=z9hG4bK2\r\n", false },
+	{ "Via: SIP/2.0/UDP a\r\n ;branch=z9hG4bK1\r\nSubject: via\r\n", false },
+	{ "Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\nVia: SIP/2.0/UDP b;branch=z9hG4bK2\r\n", true },
+	{ "v: SIP/2.0/UDP a;branch=z9hG4bK1\r\nSubject: x\r\nVIA: SIP/2.0/UDP b\r\n", true },
+	{ "Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\nvIa\t:\r\n SIP/2.0/UDP b\r\n", true },
+	{ "Via: SIP/2.0/UDP a;branch=z9hG4bK1\nVia: SIP/2.0/UDP b\r\n ;branch=1\r\n", true },
+};
+
+/* At the front of a message and at its end, where the scan has fewer bytes to look at. */
+Test(msg, whether_another_line_is_a_via)
+{
+	for (size_t i = 0; i < 2 * (sizeof(via_rows) / sizeof(via_rows[0])); i++) {
+		static const char rest[] = "From: <sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\n"
+					   "Call-ID: 1\r\nCSeq: 1 INVITE\r\n";
+		const char *vias = via_rows[i / 2].vias;
+		char text[1024];
+
+		snprintf(text, sizeof(text), "INVITE sip:b@b SIP/2.0\r\n%s%s\r\n",
+			 i % 2 ? rest : vias, i % 2 ? vias : rest);
+		cr_assert_eq(parse(text), SIP_OK, "%s", text);
+		cr_expect_eq(msg.more_vias, via_rows[i / 2].more, "%s", text);
+	}
 }
 
 Test(msg, top_via_rfc3261_20_42)
