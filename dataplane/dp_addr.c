@@ -10,20 +10,12 @@
 static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
 /* Written out, since one is written into the Via of every request. */
-#define DIGITS(h, t, o)                         \
-	{                                       \
-		{ '0'                           \
-			  + ((h)   ? (h)        \
-			     : (t) ? (t)        \
-				   : (o)),      \
-		  (h)   ? '0' + (t)             \
-		  : (t) ? '0' + (o)             \
-			: '.',                  \
-		  (h) ? '0' + (o) : '.', '.' }, \
-			(h)   ? 4               \
-			: (t) ? 3               \
-			      : 2               \
-	}
+#define TEXT4(a, b, c, d) \
+	((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16 | (uint64_t)(d) << 24)
+#define DIGITS(h, t, o)                                                          \
+	((h)   ? TEXT4('0' + (h), '0' + (t), '0' + (o), '.') | (uint64_t)4 << 32 \
+	 : (t) ? TEXT4('0' + (t), '0' + (o), '.', 0) | (uint64_t)3 << 32         \
+	       : TEXT4('0' + (o), '.', 0, 0) | (uint64_t)2 << 32)
 #define TEN(h, t)                                                                            \
 	DIGITS(h, t, 0), DIGITS(h, t, 1), DIGITS(h, t, 2), DIGITS(h, t, 3), DIGITS(h, t, 4), \
 		DIGITS(h, t, 5), DIGITS(h, t, 6), DIGITS(h, t, 7), DIGITS(h, t, 8),          \
@@ -32,8 +24,8 @@ static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0
 	TEN(h, 0), TEN(h, 1), TEN(h, 2), TEN(h, 3), TEN(h, 4), TEN(h, 5), TEN(h, 6), TEN(h, 7), \
 		TEN(h, 8), TEN(h, 9)
 /* The last four are no bytes, and never looked at. */
-const struct dp_octet dp_octets[260] = { HUNDRED(0), HUNDRED(1), TEN(2, 0), TEN(2, 1),
-					 TEN(2, 2),  TEN(2, 3),  TEN(2, 4), TEN(2, 5) };
+const uint64_t dp_octets[260] = { HUNDRED(0), HUNDRED(1), TEN(2, 0), TEN(2, 1),
+				  TEN(2, 2),  TEN(2, 3),  TEN(2, 4), TEN(2, 5) };
 
 static char *put_hex(char *p, unsigned int v)
 {

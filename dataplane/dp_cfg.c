@@ -159,10 +159,9 @@ bool dp_ip_in_prefix(const struct sip_ip *ip, const struct sip_ip *prefix, unsig
 	return rest == 0 || ((ip->b[whole] ^ prefix->b[whole]) & (0xff00 >> rest) & 0xff) == 0;
 }
 
-const struct dp_source *dp_cfg_source(const struct dp_cfg *c, const struct sip_ip *ip,
-				      uint16_t port)
+const struct dp_source *dp_cfg_source_known(const struct dp_cfg *c, const struct sip_ip *ip,
+					    uint16_t port, uint32_t hash)
 {
-	uint32_t hash = dp_ip_hash(ip);
 	const struct dp_source *any = exact_source(c, ip, 0, hash), *s;
 
 	/* Most who send are nobody's member: one look tells. */

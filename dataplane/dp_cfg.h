@@ -54,12 +54,9 @@ bool dp_ip_in_prefix(const struct sip_ip *ip, const struct sip_ip *prefix, unsig
  * room for 46 bytes. */
 size_t dp_ip_format(const struct sip_ip *ip, char *text);
 
-/** The text of a byte of an IPv4 address with a dot behind it, and the length of both. */
-struct dp_octet {
-	char text[4];
-	uint32_t len;
-};
-extern const struct dp_octet dp_octets[260];
+/** The text of a byte of an IPv4 address with a dot behind it, its first character in the lowest
+ * byte, and above 32 bits the length of both. */
+extern const uint64_t dp_octets[260];
 
 /** dp_ip_format(), in line for IPv4, without the NUL: bytes behind the text may be written, within
  * its room. */
@@ -70,10 +67,11 @@ static inline size_t dp_ip_put(const struct sip_ip *ip, char *text)
 	if (__builtin_expect(!dp_ip_is_v4(ip), 0))
 		return dp_ip_format(ip, text);
 	for (unsigned int i = 12; i < 16; i++) {
-		const struct dp_octet *o = &dp_octets[ip->b[i]];
+		uint64_t o = dp_octets[ip->b[i]];
+		uint32_t digits = (uint32_t)o;
 
-		memcpy(p, o->text, sizeof(o->text));
-		p += o->len;
+		memcpy(p, &digits, sizeof(digits));
+		p += o >> 32;
 	}
 	return (size_t)(p - text) - 1;
 }
@@ -365,13 +363,18 @@ const struct dp_member *dp_cfg_member_at(const struct dp_cfg *c, const struct dp
 					 uint16_t *pair);
 bool dp_pair_serves(const struct dp_pair *p, unsigned int service);
 
-/** Start bringing in what says whose an address is. */
-static inline void dp_cfg_prefetch_source(const struct dp_cfg *c, const struct sip_ip *ip)
+/** Where what says whose an address is, on any port, is looked for first. */
+static inline const uint32_t *dp_cfg_source_bucket(const struct dp_cfg *c, uint32_t hash)
 {
-	const struct dp_endpoint e = { .ip = *ip };
 	const uint32_t *bucket = (const uint32_t *)dp_cfg_at(c, c->source_hash);
 
-	__builtin_prefetch(&bucket[dp_endpoint_hash(&e) & (c->source_hash_size - 1)]);
+	return &bucket[dp_port_hash(hash, 0, DP_UDP) & (c->source_hash_size - 1)];
+}
+
+/** Start bringing it in. @param hash  The address's dp_ip_hash(). */
+static inline void dp_cfg_prefetch_source(const struct dp_cfg *c, uint32_t hash)
+{
+	__builtin_prefetch(dp_cfg_source_bucket(c, hash));
 }
 
 /** Start bringing a pair's lines, and its members', into the cache. */
@@ -389,5 +392,21 @@ static inline void dp_cfg_prefetch_pair(const struct dp_cfg *c, unsigned int num
  * address and port belong to. Exact endpoints first, then addresses with any port, then prefixes,
  * longest first (linear in their number).
  */
-const struct dp_source *dp_cfg_source(const struct dp_cfg *c, const struct sip_ip *ip,
-				      uint16_t port);
+const struct dp_source *dp_cfg_source_known(const struct dp_cfg *c, const struct sip_ip *ip,
+					    uint16_t port, uint32_t hash);
+
+/** The same in line for most who send: nobody's members, of whom an empty bucket tells.
+ * @param hash  The address's dp_ip_hash(). */
+static inline const struct dp_source *
+dp_cfg_source_of(const struct dp_cfg *c, const struct sip_ip *ip, uint16_t port, uint32_t hash)
+{
+	if (*dp_cfg_source_bucket(c, hash) == 0 && c->n_prefixes == 0)
+		return NULL;
+	return dp_cfg_source_known(c, ip, port, hash);
+}
+
+static inline const struct dp_source *dp_cfg_source(const struct dp_cfg *c, const struct sip_ip *ip,
+						    uint16_t port)
+{
+	return dp_cfg_source_known(c, ip, port, dp_ip_hash(ip));
+}

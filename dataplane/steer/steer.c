@@ -180,9 +180,12 @@ void steer_verdict_init(struct steer_verdict *v)
 
 /* Line ends alone are keep-alives (RFC 5626 4.4.1, 3.5.1), as are the one to four NULs that some
  * phones send. */
-static bool is_keepalive(const uint8_t *p, uint32_t len)
+static inline bool is_keepalive(const uint8_t *p, uint32_t len)
 {
 	bool small = len <= 4;
+
+	if (len > 0 && p[0] > '\r')
+		return false;
 
 	for (uint32_t i = 0; i < len; i++)
 		if (p[i] != '\r' && p[i] != '\n' && !(small && p[i] == '\0'))
@@ -200,11 +203,11 @@ static bool only_members(const struct dp_listener *l)
  * that the pair serves and at its egress address; to another service it is a client's, so that the
  * servers of one service can be clients of the next.
  */
-static const struct dp_source *find_source(const struct steer_ctx *c)
+static __attribute__((noinline)) const struct dp_source *if_member(const struct steer_ctx *c,
+								   const struct dp_source *src)
 {
 	const struct dp_listener *l = c->in->listener;
-	const struct dp_source *src = dp_cfg_source(c->cfg, &c->in->src.ip, c->in->src.port);
-	const struct dp_pair *pair = src ? dp_cfg_pair(c->cfg, src->pair) : NULL;
+	const struct dp_pair *pair = dp_cfg_pair(c->cfg, src->pair);
 	uint16_t number;
 
 	if (!pair)
@@ -213,6 +216,16 @@ static const struct dp_source *find_source(const struct steer_ctx *c)
 		return src;
 	number = dp_cfg_listener_number(c->cfg, l);
 	return pair->egress4 == number || pair->egress6 == number ? src : NULL;
+}
+
+static inline const struct dp_source *find_source(const struct steer_ctx *c)
+{
+	const struct steer_in *in = c->in;
+	uint32_t hash =
+		in->ahead && in->ahead->parsed ? in->ahead->source_hash : dp_ip_hash(&in->src.ip);
+	const struct dp_source *src = dp_cfg_source_of(c->cfg, &in->src.ip, in->src.port, hash);
+
+	return src ? if_member(c, src) : NULL;
 }
 
 static void sip(struct steer_ctx *c, enum sip_result result)

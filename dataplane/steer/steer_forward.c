@@ -38,14 +38,16 @@ int steer_trim_edit(struct steer_ctx *c)
 void steer_forward(struct steer_ctx *c, const struct dp_listener *from,
 		   const struct dp_endpoint *to, uint32_t member)
 {
-	if (sip_edits_len(&c->v->edits, c->in->len) > STEER_DATAGRAM_MAX) {
+	struct steer_verdict *v = c->v;
+
+	if (sip_edits_len(&v->edits, c->in->len) > STEER_DATAGRAM_MAX) {
 		steer_drop(c, DP_REASON_NO_ROOM, "larger than a datagram with our header fields");
 		return;
 	}
-	c->v->action = STEER_FORWARD;
-	c->v->from = from;
-	c->v->to = *to;
-	c->v->member = member;
+	v->action = STEER_FORWARD;
+	v->from = from;
+	v->to = *to;
+	v->member = member;
 	if (!c->way)
 		c->s->p.counters->forwarded++;
 }

@@ -267,6 +267,8 @@ static inline bool steer_may_be_literal(const uint8_t *buf, struct sip_span host
 
 	if (last <= '9' || last == ']')
 		return true;
+	if (__builtin_expect((last | 0x20) > 'f', 1))
+		return false;
 	return (last | 0x20) <= 'f' && memchr(buf + host.off, ':', host.len);
 }
 
@@ -302,8 +304,7 @@ static inline bool steer_is_only_via(const struct sip_msg *m)
 {
 	const struct sip_hdr *h = &m->hdr[m->first[SIP_HDR_VIA]];
 
-	return !m->more_vias
-	       && m->via.value.off + m->via.value.len == h->value_off + h->value_len;
+	return !m->more_vias && m->via.value.off + m->via.value.len == h->value_off + h->value_len;
 }
 /** Whether a branch identifies a transaction (RFC 3261 8.1.1.7). */
 bool steer_is_rfc3261_branch(const struct sip_msg *m, struct sip_span branch);
@@ -383,22 +384,24 @@ int steer_via_target(const struct steer_ctx *c, const struct sip_via *via, bool 
 
 /* steer_answer.c */
 /** Answer a request, or, when that is not allowed, drop it. headers, phrase: NULL or text. */
-void steer_answer(struct steer_ctx *c, unsigned int status, const char *phrase, const char *headers,
-		  enum dp_reason reason, const char *why);
+__attribute__((cold)) void steer_answer(struct steer_ctx *c, unsigned int status,
+					const char *phrase, const char *headers,
+					enum dp_reason reason, const char *why);
 /** Bytes of an answer, and where it goes. @return its length or negative errno. */
 int steer_answer_build(const struct steer_ctx *c, unsigned int status, const char *phrase,
 		       const char *headers, uint8_t *out, size_t out_size);
 struct dp_endpoint steer_answer_to(const struct steer_ctx *c);
 /** Answer with what stands for 503 in this service, and Retry-After. */
-void steer_answer_503(struct steer_ctx *c, unsigned int status, const char *why);
+__attribute__((cold)) void steer_answer_503(struct steer_ctx *c, unsigned int status,
+					    const char *why);
 /** A request that did not parse. */
-void steer_answer_malformed(struct steer_ctx *c, enum sip_result result);
+__attribute__((cold)) void steer_answer_malformed(struct steer_ctx *c, enum sip_result result);
 /** 420 with the options of a header (Proxy-Require, Require) listed. RFC 3261 8.2.2.3. */
-void steer_answer_420(struct steer_ctx *c, enum sip_hdr_id id);
+__attribute__((cold)) void steer_answer_420(struct steer_ctx *c, enum sip_hdr_id id);
 /** An ACK for a final response of our own? */
 bool steer_is_own_ack(const struct steer_ctx *c);
 /** OPTIONS to the appliance itself. */
-void steer_answer_options(struct steer_ctx *c);
+__attribute__((cold)) void steer_answer_options(struct steer_ctx *c);
 /** Whether the source of a datagram may be sent anything. */
 bool steer_source_answerable(const struct steer_ctx *c);
 

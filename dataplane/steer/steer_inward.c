@@ -96,7 +96,7 @@ static bool refuse_relay(struct steer_ctx *c)
 }
 
 /* The pair of a request that names no member. */
-static const struct dp_pair *find_pair(const struct steer_ctx *c)
+static inline const struct dp_pair *find_pair(const struct steer_ctx *c)
 {
 	const struct steer_record *r = c->t.record;
 	const struct dp_pair *p;
@@ -109,7 +109,8 @@ static const struct dp_pair *find_pair(const struct steer_ctx *c)
 	return c->routes.pair ? c->routes.pair : steer_select_pair(c);
 }
 
-bool steer_inward(struct steer_ctx *c, struct steer_hop *hop)
+/* A Route or Request-URI that names an address, or a dialog that leads outward. */
+static __attribute__((noinline)) bool follow(struct steer_ctx *c, struct steer_hop *hop)
 {
 	const struct dp_pair *pair;
 	bool mine;
@@ -130,6 +131,23 @@ bool steer_inward(struct steer_ctx *c, struct steer_hop *hop)
 		if (mine && (n.is_route || c->m->method != SIP_METHOD_REGISTER))
 			return steer_choose_member(c, hop, n.pair, n.member);
 	}
+	pair = find_pair(c);
+	if (!pair) {
+		steer_answer_503(c, 503, "the service has no pair");
+		return false;
+	}
+	return steer_choose_member(c, hop, pair, NULL);
+}
+
+bool steer_inward(struct steer_ctx *c, struct steer_hop *hop)
+{
+	const struct steer_routes *r = &c->routes;
+	const struct dp_pair *pair;
+
+	/* The usual next hop, the Request-URI with a name for its host, names no member. */
+	if (r->has_next | r->next_own | r->outward || c->uri.params.len
+	    || steer_may_be_literal(c->m->buf, c->uri.host))
+		return follow(c, hop);
 	pair = find_pair(c);
 	if (!pair) {
 		steer_answer_503(c, 503, "the service has no pair");

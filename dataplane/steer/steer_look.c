@@ -50,7 +50,8 @@ void steer_look(const struct steer *s, const struct steer_in *in, struct steer_a
 	a->parsed = c.service && !is_guarded(c.service);
 	if (!a->parsed)
 		return;
-	dp_cfg_prefetch_source(s->cfg, &in->src.ip);
+	a->source_hash = dp_ip_hash(&in->src.ip);
+	dp_cfg_prefetch_source(s->cfg, a->source_hash);
 	a->result = sip_msg_parse(&a->msg, in->buf, in->len);
 	if (a->result != SIP_OK)
 		return;

@@ -221,8 +221,9 @@ static void digest_part(struct digest *d, const uint8_t *p, size_t len)
 		digest_wrap(d, 1);
 }
 
-uint64_t steer_digest(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
-		      const struct steer_part *parts, size_t n)
+__attribute__((noinline)) uint64_t steer_digest(const struct dp_secret *key,
+						enum steer_domain domain, uint32_t extra,
+						const struct steer_part *parts, size_t n)
 {
 	struct digest d = { .key = key->digest, .at = key->digest };
 	uint64_t lens = 0;
@@ -239,15 +240,19 @@ uint64_t steer_digest(const struct dp_secret *key, enum steer_domain domain, uin
 static inline void short_part(struct digest *d, const struct steer_part *part)
 {
 	const uint8_t *p = part->p;
-	size_t len = part->len;
+	size_t len = part->len, i = 0;
 
-	if (len > 16) {
-		const uint8_t *last = p + len - 16;
+	if (__builtin_expect(len > 16, 1)) {
+		const uint8_t *k = (const uint8_t *)d->at;
 
 #pragma GCC unroll 1
-		for (; p < last; p += 16)
-			digest_block(d, load64(p), load64(p + 8));
-		digest_block(d, load64(last), load64(last + 8));
+		do {
+			d->sum += (uint128)(load64(p + i) + load64(k + i))
+				  * (load64(p + i + 8) + load64(k + i + 8));
+			i += 16;
+		} while (i < len - 16);
+		d->at = (const uint64_t *)(const void *)(k + i);
+		digest_block(d, load64(p + len - 16), load64(p + len - 8));
 	} else {
 		digest_rest(d, p, len);
 	}
@@ -257,13 +262,23 @@ static inline void short_part(struct digest *d, const struct steer_part *part)
  * those that chain. */
 #define SHORT_BLOCKS (DP_DIGEST_WORDS / 2 - 3)
 
+static __attribute__((noinline, cold)) uint64_t long_digest(const struct dp_secret *key,
+							    enum steer_domain domain,
+							    uint32_t extra, struct steer_part a,
+							    struct steer_part b, size_t n)
+{
+	const struct steer_part parts[] = { a, b };
+
+	return steer_digest(key, domain, extra, parts, n);
+}
+
 uint64_t steer_digest1(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
 		       struct steer_part a)
 {
 	struct digest d = { .key = key->digest, .at = key->digest };
 
-	if (a.len > SHORT_BLOCKS * 16)
-		return steer_digest(key, domain, extra, &a, 1);
+	if (__builtin_expect(a.len > SHORT_BLOCKS * 16, 0))
+		return long_digest(key, domain, extra, a, (struct steer_part){ 0 }, 1);
 	digest_block(&d, (uint64_t)extra << 32 | 1 << 8 | domain, (uint16_t)a.len);
 	short_part(&d, &a);
 	return fold(&d);
@@ -274,8 +289,8 @@ uint64_t steer_digest2(const struct dp_secret *key, enum steer_domain domain, ui
 {
 	struct digest d = { .key = key->digest, .at = key->digest };
 
-	if ((a.len + 15) / 16 + (b.len + 15) / 16 > SHORT_BLOCKS)
-		return steer_digest(key, domain, extra, (struct steer_part[]){ a, b }, 2);
+	if (__builtin_expect((a.len + 15) / 16 + (b.len + 15) / 16 > SHORT_BLOCKS, 0))
+		return long_digest(key, domain, extra, a, b, 2);
 	digest_block(&d, (uint64_t)extra << 32 | 2 << 8 | domain,
 		     (uint64_t)(uint16_t)a.len << 16 | (uint16_t)b.len);
 	short_part(&d, &a);

@@ -19,18 +19,14 @@ const struct dp_member *steer_active(const struct dp_pair *p, uint64_t word)
 }
 
 /* The member that challenged this call (RFC 3261 22: the credentials answer its nonce). */
-static const struct dp_member *challenger(const struct steer_ctx *c, const struct dp_pair *pair)
+static __attribute__((noinline)) const struct dp_member *find_challenger(const struct steer_ctx *c,
+									 const struct dp_pair *pair)
 {
 	struct steer_part id = { sip_at(c->m, c->m->call_id), c->m->call_id.len };
 	const struct steer_record *r;
 	const struct dp_member *m;
 	uint64_t key;
 
-	if (!c->s->challenges
-	    || !((c->m->present >> SIP_HDR_AUTHORIZATION
-		  | c->m->present >> SIP_HDR_PROXY_AUTHORIZATION)
-		 & 1))
-		return NULL;
 	key = steer_digest1(&c->cfg->secrets[0], STEER_DOMAIN_CALL, 0, id);
 	r = steer_records_find(c->s->challenges, key ? key : 1, c->s->now_us);
 	if (!r || r->member / DP_PAIR_MEMBERS != dp_cfg_pair_number(c->cfg, pair))
@@ -39,7 +35,16 @@ static const struct dp_member *challenger(const struct steer_ctx *c, const struc
 	return m->valid ? m : NULL;
 }
 
-static bool is_down(uint64_t word, const struct dp_member *m)
+static inline const struct dp_member *challenger(const struct steer_ctx *c,
+						 const struct dp_pair *pair)
+{
+	const uint64_t credentials =
+		1ull << SIP_HDR_AUTHORIZATION | 1ull << SIP_HDR_PROXY_AUTHORIZATION;
+
+	return c->m->present & credentials && c->s->challenges ? find_challenger(c, pair) : NULL;
+}
+
+static inline bool is_down(uint64_t word, const struct dp_member *m)
 {
 	return dp_word_down(word, m->slot);
 }
@@ -56,28 +61,34 @@ const struct dp_member *steer_twin_if_down(const struct steer_ctx *c, const stru
 	return active ? active : m;
 }
 
+static __attribute__((noinline, cold)) bool no_way(struct steer_ctx *c, const struct dp_member *m)
+{
+	if (m->at.port == 0 || dp_ip_is_unanswerable(&m->at.ip))
+		steer_answer_503(c, c->service->map_503, "the member has no address yet");
+	else
+		steer_answer(c, 500, "No Local Address Of The Server's Family", NULL,
+			     DP_REASON_REQ_UNROUTABLE,
+			     "no listener of the member's address family");
+	return false;
+}
+
+/* pair: its number. */
 static inline bool hop_to_member(struct steer_ctx *c, struct steer_hop *hop,
-				 const struct dp_pair *pair, const struct dp_member *m)
+				 const struct dp_pair *p, uint32_t pair, const struct dp_member *m)
 {
 	hop->to = m->at;
 	hop->to_member = true;
-	hop->number = steer_member_number(c->cfg, pair, m);
-	hop->from = steer_member_listener(c, pair, &m->at.ip);
-	if (m->at.port == 0 || dp_ip_is_unanswerable(&m->at.ip)) {
-		steer_answer_503(c, c->service->map_503, "the member has no address yet");
-		return false;
-	}
-	if (hop->from)
-		return true;
-	steer_answer(c, 500, "No Local Address Of The Server's Family", NULL,
-		     DP_REASON_REQ_UNROUTABLE, "no listener of the member's address family");
-	return false;
+	hop->number = pair * DP_PAIR_MEMBERS + m->slot;
+	hop->from = steer_member_listener(c, p, &m->at.ip);
+	if (!hop->from || m->at.port == 0 || dp_ip_is_unanswerable(&m->at.ip))
+		return no_way(c, m);
+	return true;
 }
 
 bool steer_hop_to_member(struct steer_ctx *c, struct steer_hop *hop, const struct dp_pair *pair,
 			 const struct dp_member *m)
 {
-	return hop_to_member(c, hop, pair, m);
+	return hop_to_member(c, hop, pair, dp_cfg_pair_number(c->cfg, pair), m);
 }
 
 const struct dp_member *steer_next_member(const struct dp_pair *pair, uint64_t word, uint8_t method,
@@ -137,8 +148,6 @@ static const struct dp_member *recorded(struct steer_ctx *c, struct steer_hop *h
 	const struct dp_member *m, *next;
 	struct steer_way way;
 
-	if (!r)
-		return NULL;
 	way = c->way ? *c->way : (struct steer_way){ r->member, r->listener, r->attempt };
 	if (way.member == STEER_NO_MEMBER
 	    || way.member / DP_PAIR_MEMBERS != dp_cfg_pair_number(c->cfg, pair))
@@ -168,8 +177,14 @@ static bool may_have(const struct steer_ctx *c, uint64_t word, const struct dp_m
 	return !dp_word_draining(word, m->slot);
 }
 
-static const struct dp_member *choose(struct steer_ctx *c, const struct dp_pair *pair,
-				      const struct dp_member *named, uint64_t word)
+static __attribute__((noinline)) const struct dp_member *
+trial(struct steer_ctx *c, const struct dp_pair *pair, uint64_t word)
+{
+	return steer_trial(c, pair, word);
+}
+
+static inline const struct dp_member *choose(struct steer_ctx *c, const struct dp_pair *pair,
+					     const struct dp_member *named, uint64_t word)
 {
 	const struct dp_member *m = challenger(c, pair);
 
@@ -187,7 +202,7 @@ static const struct dp_member *choose(struct steer_ctx *c, const struct dp_pair 
 		return m;
 	}
 	if (!named && !m && word & DP_WORD_TRIAL) {
-		m = steer_trial(c, pair, word);
+		m = trial(c, pair, word);
 		if (m)
 			return m;
 	}
@@ -198,41 +213,62 @@ static const struct dp_member *choose(struct steer_ctx *c, const struct dp_pair 
 
 /* A fallback may be limited to some methods; what belongs to a dialog or transaction that it has is
  * its own. */
-static bool may_serve(const struct steer_ctx *c, const struct dp_member *m)
+static inline bool may_serve(const struct steer_ctx *c, const struct dp_member *m)
 {
 	return m->methods >> c->m->method & 1 || c->in_dialog || c->m->method == SIP_METHOD_ACK
 	       || c->m->method == SIP_METHOD_CANCEL;
 }
 
+/* false: it follows no record. *on: whether it goes on. */
+static __attribute__((noinline)) bool follow_record(struct steer_ctx *c, struct steer_hop *hop,
+						    const struct dp_pair *pair, uint64_t word,
+						    bool *on)
+{
+	const struct dp_member *m = recorded(c, hop, pair, word);
+
+	if (!m)
+		return false;
+	*on = hop_to_member(c, hop, pair, dp_cfg_pair_number(c->cfg, pair), m);
+	if (*on)
+		keep_listener(c, hop);
+	return true;
+}
+
+static __attribute__((noinline, cold)) bool out_of_service(struct steer_ctx *c)
+{
+	steer_answer_503(c, c->service->map_503, "the pair is out of service");
+	return false;
+}
+
+static __attribute__((noinline, cold)) bool nobody(struct steer_ctx *c, const struct dp_member *m)
+{
+	steer_answer_503(c, c->service->map_503,
+			 m ? "the active member does not serve this method"
+			   : "the pair has no active member");
+	return false;
+}
+
 bool steer_choose_member(struct steer_ctx *c, struct steer_hop *hop, const struct dp_pair *pair,
 			 const struct dp_member *named)
 {
-	uint64_t word = steer_word(c->s, dp_cfg_pair_number(c->cfg, pair));
-	const struct dp_member *m = recorded(c, hop, pair, word);
+	uint16_t number = dp_cfg_pair_number(c->cfg, pair);
+	uint64_t word = steer_word(c->s, number);
+	const struct dp_member *m;
+	bool on;
 
 	hop->pair = pair;
-	if (m) {
-		if (!hop_to_member(c, hop, pair, m))
-			return false;
-		keep_listener(c, hop);
-		return true;
-	}
+	if (c->t.record && follow_record(c, hop, pair, word, &on))
+		return on;
 	if (c->way) /* its member is gone from the configuration */
 		return false;
 	/* In-dialog requests, ACK and CANCEL are never answered from here while a member may still
 	 * get them. */
 	if ((word & DP_WORD_OUT_OF_SERVICE) && !c->in_dialog && c->m->method != SIP_METHOD_ACK
-	    && c->m->method != SIP_METHOD_CANCEL) {
-		steer_answer_503(c, c->service->map_503, "the pair is out of service");
-		return false;
-	}
+	    && c->m->method != SIP_METHOD_CANCEL)
+		return out_of_service(c);
 	m = choose(c, pair, named, word);
-	if (!m || !may_serve(c, m)) {
-		steer_answer_503(c, c->service->map_503,
-				 m ? "the active member does not serve this method"
-				   : "the pair has no active member");
-		return false;
-	}
+	if (!m || !may_serve(c, m))
+		return nobody(c, m);
 	hop->member = m;
-	return hop_to_member(c, hop, pair, m);
+	return hop_to_member(c, hop, pair, number, m);
 }

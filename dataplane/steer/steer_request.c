@@ -10,10 +10,8 @@
 
 /* 416 for a scheme that nothing here can route (16.3 item 2). A SIPS URI may not be carried over a
  * leg without TLS (RFC 5630 5.3). */
-static bool check_uri(struct steer_ctx *c)
+static __attribute__((noinline)) bool check_any_uri(struct steer_ctx *c)
 {
-	if (steer_plain_uri(c->m, c->m->uri, &c->uri))
-		return true;
 	if (sip_msg_uri(c->m, c->m->uri, &c->uri) < 0) {
 		steer_answer(c, 400, "Bad Request-URI", NULL, DP_REASON_SIP_MALFORMED,
 			     "the Request-URI is malformed");
@@ -36,21 +34,24 @@ static bool check_uri(struct steer_ctx *c)
 	return true;
 }
 
+static inline bool check_uri(struct steer_ctx *c)
+{
+	return steer_plain_uri(c->m, c->m->uri, &c->uri) || check_any_uri(c);
+}
+
 /**
  * Whether the request has been here with the same Request-URI and Route, in the same direction
  * (16.3 item 4, 16.6 item 8): a loop. With others it is a spiral, which passes. The direction is
  * among the fields that routing depends on: what a client sent to a member may come back from the
  * member unchanged, and goes outward then, if it can.
  */
-static bool is_loop(struct steer_ctx *c)
+static __attribute__((noinline)) bool is_loop(struct steer_ctx *c)
 {
 	const uint8_t *buf = c->m->buf;
 	struct steer_branch b;
 	struct sip_via_iter it;
 	struct sip_via via;
 
-	if (steer_is_only_via(c->m))
-		return false;
 	steer_lower_vias(&it, c->m);
 	while (sip_via_iter_next(&it, &via) > 0) {
 		if (steer_branch_read(buf + via.branch.off, via.branch.len, &b) < 0
@@ -63,7 +64,7 @@ static bool is_loop(struct steer_ctx *c)
 	return false;
 }
 
-static bool check_route_and_hops(struct steer_ctx *c)
+static __attribute__((noinline)) bool check_routes(struct steer_ctx *c)
 {
 	if (steer_routes_scan(c) < 0) {
 		steer_answer(c, 400, "Bad Route", NULL, DP_REASON_SIP_MALFORMED,
@@ -71,6 +72,15 @@ static bool check_route_and_hops(struct steer_ctx *c)
 		return false;
 	}
 	c->in_dialog = c->m->to_tag.len > 0 || c->routes.n_crossings > 0;
+	return true;
+}
+
+static inline bool check_route_and_hops(struct steer_ctx *c)
+{
+	/* Nothing to be taken off, and no maddr. */
+	if (sip_msg_has(c->m, SIP_HDR_ROUTE) || c->uri.params.len)
+		return check_routes(c);
+	c->in_dialog = c->m->to_tag.len > 0;
 	return true;
 }
 
@@ -99,7 +109,7 @@ static bool check_limits(struct steer_ctx *c)
 		steer_answer(c, 483, NULL, NULL, DP_REASON_REQ_UNROUTABLE, "Max-Forwards is 0");
 		return false;
 	}
-	if (is_loop(c)) {
+	if (!steer_is_only_via(m) && is_loop(c)) {
 		steer_answer(c, 482, NULL, NULL, DP_REASON_REQ_UNROUTABLE,
 			     "it has been here before with the same Request-URI and Route");
 		return false;

@@ -139,7 +139,7 @@ static void key_request_uri_user(struct key *k, const struct sip_msg *m, const s
 
 /* The usual address of record, "sip:user@host" with nothing to be decoded, is its own key. Returns
  * the key's length and where it starts, or 0: not of that form. */
-static uint32_t plain_aor(const struct sip_msg *m, const uint8_t **key)
+static inline uint32_t plain_aor(const struct sip_msg *m, const uint8_t **key)
 {
 	struct sip_span s = aor_of(m);
 	const uint8_t *p = sip_at(m, s) + 4;
@@ -159,14 +159,9 @@ static uint32_t plain_aor(const struct sip_msg *m, const uint8_t **key)
 	return len;
 }
 
-static uint64_t select_hash(const struct steer_ctx *c)
+static __attribute__((noinline)) uint64_t hash_key(const struct steer_ctx *c)
 {
-	const uint8_t *p;
-	uint32_t len;
 	struct key k;
-
-	if (c->service->select == DP_SELECT_AOR && (len = plain_aor(c->m, &p)) > 0)
-		return steer_hash(p, len);
 
 	k.len = 0;
 	switch ((enum dp_select)c->service->select) {
@@ -178,7 +173,17 @@ static uint64_t select_hash(const struct steer_ctx *c)
 	return steer_hash(k.b, k.len);
 }
 
-static const uint16_t *slot_of(const struct steer_ctx *c)
+static inline uint64_t select_hash(const struct steer_ctx *c)
+{
+	const uint8_t *p;
+	uint32_t len;
+
+	if (c->service->select == DP_SELECT_AOR && (len = plain_aor(c->m, &p)) > 0)
+		return steer_hash(p, len);
+	return hash_key(c);
+}
+
+static __attribute__((noinline)) const uint16_t *slot_of(const struct steer_ctx *c)
 {
 	const struct dp_service *s = c->service;
 

@@ -117,13 +117,13 @@ static bool record_fits(const struct steer_record *r, uint8_t method)
 	       || (method == SIP_METHOD_ACK && r->method == SIP_METHOD_INVITE);
 }
 
-void steer_transaction_find(struct steer_ctx *c)
+/* Older keys: what was begun before the keys changed is finished under the old one. */
+static __attribute__((noinline)) bool find_older(struct steer_ctx *c)
 {
 	struct steer_records *rs = c->s->records;
 	struct steer_record *r;
 
-	/* Older keys: what was begun before the keys changed is finished under the old one. */
-	for (uint32_t i = c->cfg->n_secrets; rs && i-- > 1;) {
+	for (uint32_t i = c->cfg->n_secrets; i-- > 1;) {
 		const struct dp_secret *key = &c->cfg->secrets[i];
 		uint64_t mac = steer_transaction_mac(key, c->m, &c->m->via);
 
@@ -132,14 +132,26 @@ void steer_transaction_find(struct steer_ctx *c)
 			c->t = (struct steer_transaction){
 				.secret = key, .mac = mac, .loop = r->loop, .record = r
 			};
-			return;
+			return true;
 		}
 	}
+	return false;
+}
+
+void steer_transaction_find(struct steer_ctx *c)
+{
+	struct steer_records *rs = c->s->records;
+	struct steer_record *r;
+
+	if (rs && c->cfg->n_secrets > 1 && find_older(c))
+		return;
 	c->t.secret = &c->cfg->secrets[0];
 	c->t.mac = c->in->ahead && c->in->ahead->mac
 			   ? c->in->ahead->mac
 			   : steer_transaction_mac(c->t.secret, c->m, &c->m->via);
-	r = rs ? steer_records_find(rs, c->t.mac, c->s->now_us) : NULL;
+	if (!rs)
+		return;
+	r = steer_records_find(rs, c->t.mac, c->s->now_us);
 	if (!r)
 		return;
 	if (record_fits(r, c->m->method)) {
