@@ -440,6 +440,16 @@ static void count(struct steer_ctx *c, const struct steer_hop *hop)
 		members[dp_member_place(hop->number)].requests[c->m->method]++;
 }
 
+/* Most have no Route, and a Request-URI that stays. */
+static inline int routes_edit(struct steer_ctx *c)
+{
+	const struct steer_routes *r = &c->routes;
+
+	if (r->n_own == 0 && !(r->strict | r->has_next | c->strip_maddr))
+		return 0;
+	return steer_routes_edit(c);
+}
+
 void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop)
 {
 	int e;
@@ -450,7 +460,7 @@ void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop)
 	if (e == 0)
 		e = edit_front(c, hop);
 	if (e == 0)
-		e = steer_routes_edit(c);
+		e = routes_edit(c);
 	if (e < 0) {
 		steer_drop(c, DP_REASON_NO_ROOM, "its edits do not fit");
 		return;

@@ -24,6 +24,12 @@ void steer_lower_vias(struct sip_via_iter *it, const struct sip_msg *m)
 
 #define MAGIC_COOKIE_LEN 7 /* "z9hG4bK", RFC 3261 8.1.1.7 */
 
+/* As all write it. */
+static inline bool is_magic(const uint8_t *branch)
+{
+	return memcmp(branch, "z9hG4bK", MAGIC_COOKIE_LEN) == 0;
+}
+
 static __attribute__((noinline)) bool is_magic_nocase(const uint8_t *buf, struct sip_span cookie)
 {
 	return sip_span_is_nocase(buf, cookie, "z9hG4bK");
@@ -36,9 +42,8 @@ bool steer_is_rfc3261_branch(const struct sip_msg *m, struct sip_span branch)
 
 	if (branch.len <= MAGIC_COOKIE_LEN)
 		return false;
-	/* It is compared as a token, in any case (7.3.1), but all write it like this. */
-	return memcmp(m->buf + branch.off, "z9hG4bK", MAGIC_COOKIE_LEN) == 0
-	       || is_magic_nocase(m->buf, cookie);
+	/* It is compared as a token, in any case (7.3.1). */
+	return is_magic(m->buf + branch.off) || is_magic_nocase(m->buf, cookie);
 }
 
 static struct steer_part part_of(const struct sip_msg *m, struct sip_span s)
@@ -58,15 +63,27 @@ static __attribute__((noinline)) uint64_t mac_rfc2543(const struct dp_secret *ke
 	return steer_digest(key, STEER_DOMAIN_TRANSACTION, m->cseq, part, 3);
 }
 
+/* A branch that is not written as most are. */
+static __attribute__((noinline)) uint64_t mac_other(const struct dp_secret *key,
+						    const struct sip_msg *m,
+						    const struct sip_via *via, uint64_t mac)
+{
+	if (!steer_is_rfc3261_branch(m, via->branch))
+		mac = mac_rfc2543(key, m, mac);
+	return mac ? mac : 1;
+}
+
 uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg *m,
 			       const struct sip_via *via)
 {
 	uint64_t mac = steer_digest2(key, STEER_DOMAIN_TRANSACTION, via->port,
 				     part_of(m, via->branch), part_of(m, via->host));
 
-	if (!steer_is_rfc3261_branch(m, via->branch))
-		mac = mac_rfc2543(key, m, mac);
-	return mac ? mac : 1;
+	if (__builtin_expect(via->branch.len <= MAGIC_COOKIE_LEN
+				     || !is_magic(m->buf + via->branch.off) || mac == 0,
+			     0))
+		return mac_other(key, m, via, mac);
+	return mac;
 }
 
 /* Parts of one digest; a longer list is chained. */
@@ -138,20 +155,10 @@ static __attribute__((noinline)) bool find_older(struct steer_ctx *c)
 	return false;
 }
 
-void steer_transaction_find(struct steer_ctx *c)
+static __attribute__((noinline)) void find_record(struct steer_ctx *c)
 {
-	struct steer_records *rs = c->s->records;
-	struct steer_record *r;
+	struct steer_record *r = steer_records_find(c->s->records, c->t.mac, c->s->now_us);
 
-	if (rs && c->cfg->n_secrets > 1 && find_older(c))
-		return;
-	c->t.secret = &c->cfg->secrets[0];
-	c->t.mac = c->in->ahead && c->in->ahead->mac
-			   ? c->in->ahead->mac
-			   : steer_transaction_mac(c->t.secret, c->m, &c->m->via);
-	if (!rs)
-		return;
-	r = steer_records_find(rs, c->t.mac, c->s->now_us);
 	if (!r)
 		return;
 	if (record_fits(r, c->m->method)) {
@@ -160,6 +167,20 @@ void steer_transaction_find(struct steer_ctx *c)
 	} else {
 		c->t.taken = true;
 	}
+}
+
+void steer_transaction_find(struct steer_ctx *c)
+{
+	struct steer_records *rs = c->s->records;
+
+	if (rs && c->cfg->n_secrets > 1 && find_older(c))
+		return;
+	c->t.secret = &c->cfg->secrets[0];
+	c->t.mac = c->in->ahead && c->in->ahead->mac
+			   ? c->in->ahead->mac
+			   : steer_transaction_mac(c->t.secret, c->m, &c->m->via);
+	if (rs)
+		find_record(c);
 }
 
 static uint64_t open_hold(uint8_t method)
