@@ -2,7 +2,7 @@
  * What is ours: listeners by address and by name, and which of them a message leaves from. Reads
  * the snapshot only.
  */
-#include "dataplane/steer/steer_internal.h"
+#include "dataplane/steer/steer_ipv4.h"
 
 #include <errno.h>
 #include <string.h>
@@ -78,7 +78,7 @@ const struct dp_listener *steer_own_listener(const struct steer_ctx *c, struct s
 		return NULL;
 	if (is_text_of(c, c->in->listener, host, e.port))
 		return c->in->listener;
-	if (steer_host_ip(c->m->buf, host, &e.ip) < 0)
+	if (steer_msg_ip(c->m, host, &e.ip) < 0)
 		return NULL;
 	if (same_endpoint(&e, &c->in->listener->at))
 		return c->in->listener;
@@ -170,5 +170,5 @@ int steer_uri_endpoint(const struct steer_ctx *c, const struct sip_uri *u, bool 
 		.port = u->port ? u->port : STEER_SIP_PORT,
 		.transport = DP_UDP,
 	};
-	return steer_host_ip(c->m->buf, host, &to->ip);
+	return steer_msg_ip(c->m, host, &to->ip);
 }

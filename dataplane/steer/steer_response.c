@@ -10,6 +10,7 @@
  * on record.
  */
 #include "dataplane/steer/steer_flight.h"
+#include "dataplane/steer/steer_ipv4.h"
 #include "dataplane/steer/steer_owner.h"
 #include "dataplane/steer/steer_plain.h"
 
@@ -54,7 +55,7 @@ int steer_via_target(const struct steer_ctx *c, const struct sip_via *via, bool 
 			port = (uint16_t)rport;
 	}
 	*to = (struct dp_endpoint){ .port = port, .transport = DP_UDP };
-	return steer_host_ip(c->m->buf, host, &to->ip);
+	return steer_msg_ip(c->m, host, &to->ip);
 }
 
 /* Our Via on top, in form (16.7 item 3). */

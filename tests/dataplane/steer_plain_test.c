@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dataplane/steer/steer_internal.h"
+#include "dataplane/steer/steer_ipv4.h"
 #include "tests/leaks.h"
 #include "tests/sip/guard.h"
 
@@ -128,6 +128,22 @@ Test(steer_plain, nothing_behind_the_message_is_read)
 
 /* ---- IP literals ---- */
 
+/* What the shuffle reads, if it can run here, is what the others do: all of IPv4, and no more. */
+static void same_by_shuffle(const uint8_t *p, uint32_t len, const struct sip_ip *ip)
+{
+#if defined(__x86_64__)
+	bool v4 = ip && dp_ip_is_v4(ip) && !memchr(p, ':', len);
+	uint32_t read;
+
+	if (!__builtin_cpu_supports("sse4.1"))
+		return;
+	if (!steer_ipv4_sse(p, len, &read))
+		cr_expect_not(v4, "%.*s is not read", (int)len, (const char *)p);
+	else if (!v4 || memcmp(&read, ip->b + 12, sizeof(read)) != 0)
+		cr_expect_fail("%.*s: read", (int)len, (const char *)p);
+#endif
+}
+
 static void same_ip(const char *text, size_t len)
 {
 	static uint8_t buf[64];
@@ -143,6 +159,7 @@ static void same_ip(const char *text, size_t len)
 	rb = sip_host_ip(buf, s, &b);
 	if (ra != rb || memcmp(&a, &b, sizeof(a)) != 0)
 		cr_expect_fail("%.*s: %d, %d", (int)len, text, ra, rb);
+	same_by_shuffle(buf + s.off, s.len, rb == 0 ? &b : NULL);
 }
 
 Test(steer_plain, ip_literals_are_read_as_by_the_whole_reader)
@@ -179,6 +196,23 @@ Test(steer_plain, ip_literals_are_read_as_by_the_whole_reader)
 			for (size_t len = at; len < sizeof(text); len++)
 				same_ip(changed, len);
 		}
+}
+
+/* Each length of each of the four numbers, and each number's neighbours. */
+Test(steer_plain, ipv4_literals_of_every_form)
+{
+	static const unsigned int numbers[] = { 0,   1,   9,   10,  42,  99, 100,
+						199, 200, 249, 255, 256, 999 };
+	enum { N = sizeof(numbers) / sizeof(numbers[0]) };
+
+	for (unsigned int i = 0; i < N * N * N * N; i++) {
+		char text[32];
+		int n = snprintf(text, sizeof(text), "%u.%u.%u.%u", numbers[i % N],
+				 numbers[i / N % N], numbers[i / N / N % N],
+				 numbers[i / N / N / N]);
+
+		same_ip(text, (size_t)n);
+	}
 }
 
 #if defined(__x86_64__)
