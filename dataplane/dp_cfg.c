@@ -150,6 +150,14 @@ static inline const struct dp_source *exact_source(const struct dp_cfg *c, const
 	return NULL;
 }
 
+const struct dp_source *dp_cfg_source_likely(const struct dp_cfg *c, const struct sip_ip *ip,
+					     uint16_t port)
+{
+	const struct dp_source *s = exact_source(c, ip, port, dp_ip_hash(ip));
+
+	return s ? s : dp_cfg_source(c, ip, port);
+}
+
 bool dp_ip_in_prefix(const struct sip_ip *ip, const struct sip_ip *prefix, unsigned int len)
 {
 	unsigned int whole = len / 8, rest = len % 8;

@@ -363,6 +363,14 @@ const struct dp_member *dp_cfg_member_at(const struct dp_cfg *c, const struct dp
 					 uint16_t *pair);
 bool dp_pair_serves(const struct dp_pair *p, unsigned int service);
 
+/** Whether dp_cfg_listener_at() may find one: quicker where there is none, as mostly. */
+static inline bool dp_cfg_may_listen_at(const struct dp_cfg *c, const struct dp_endpoint *e)
+{
+	const uint16_t *bucket = (const uint16_t *)dp_cfg_at(c, c->listener_hash);
+
+	return bucket[dp_endpoint_hash(e) & (c->listener_hash_size - 1)] != DP_NONE16;
+}
+
 /** Where what says whose an address is, on any port, is looked for first. */
 static inline const uint32_t *dp_cfg_source_bucket(const struct dp_cfg *c, uint32_t hash)
 {
@@ -410,3 +418,6 @@ static inline const struct dp_source *dp_cfg_source(const struct dp_cfg *c, cons
 {
 	return dp_cfg_source_known(c, ip, port, dp_ip_hash(ip));
 }
+/** The same, quicker for a member that sends from an address and port of its own. */
+const struct dp_source *dp_cfg_source_likely(const struct dp_cfg *c, const struct sip_ip *ip,
+					     uint16_t port);

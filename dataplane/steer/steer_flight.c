@@ -434,7 +434,8 @@ static bool single(struct steer_ctx *c, struct steer_resp *r, struct steer_fligh
 		steer_timer_set(c->s, f);
 		return true;
 	}
-	if (steer_flight_refused(c->s, rec, status, r->branch.attempt) && rescued_from(c, f))
+	if (status >= 300 && steer_flight_refused(c->s, rec, status, r->branch.attempt)
+	    && rescued_from(c, f))
 		return absorb(c, DP_REASON_RESP_ABSORBED, "refused: on to the next member");
 	steer_flight_done(c->s, f);
 	return true;

@@ -41,7 +41,7 @@ struct steer_record {
 	uint8_t state; /* enum steer_record_state */
 	uint8_t method;
 	uint8_t sends;    /* on the branch in use */
-	uint64_t client;  /* digest of the endpoint of the client that sent the request */
+	uint64_t client;  /* steer_client_mix() of the client that sent the request */
 	uint16_t flags;   /* set of enum steer_record_flags */
 	uint16_t tried;   /* slots of the pair that have had it */
 	uint32_t sent_us; /* first send on the branch in use, low 32 bits */

@@ -141,7 +141,7 @@ static bool is_branch_member(const struct steer_ctx *c, const struct steer_resp 
 /* Who answered an inward request: by the record, else by the source. */
 static bool find_member(struct steer_ctx *c, struct steer_resp *r)
 {
-	const struct dp_source *src = dp_cfg_source(c->cfg, &c->in->src.ip, c->in->src.port);
+	const struct dp_source *src = dp_cfg_source_likely(c->cfg, &c->in->src.ip, c->in->src.port);
 	uint32_t number;
 
 	r->member = STEER_NO_MEMBER;
@@ -217,7 +217,7 @@ static int next_target(const struct steer_ctx *c, struct steer_resp *r)
 static bool find_target(struct steer_ctx *c, struct steer_resp *r)
 {
 	if (next_target(c, r) < 0 || dp_ip_is_unanswerable(&r->to.ip) || r->to.port == 0
-	    || dp_cfg_listener_at(c->cfg, &r->to)) {
+	    || (dp_cfg_may_listen_at(c->cfg, &r->to) && dp_cfg_listener_at(c->cfg, &r->to))) {
 		steer_drop(c, DP_REASON_RESP_UNROUTABLE,
 			   "the next Via names no address that can be sent to");
 		return false;

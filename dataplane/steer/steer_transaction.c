@@ -120,9 +120,14 @@ uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m)
 
 uint64_t steer_client_mix(const struct dp_secret *key, const struct dp_endpoint *e)
 {
+	uint32_t place = (uint32_t)e->transport << 16 | e->port, v4;
 	struct steer_part ip = { e->ip.b, sizeof(e->ip.b) };
 
-	return steer_digest1(key, STEER_DOMAIN_CLIENT, (uint32_t)e->transport << 16 | e->port, ip);
+	if (dp_ip_is_v4(&e->ip)) {
+		memcpy(&v4, e->ip.b + 12, sizeof(v4));
+		return (uint64_t)v4 << 24 | place;
+	}
+	return steer_digest1(key, STEER_DOMAIN_CLIENT, place, ip) | 1ull << 63;
 }
 
 /* A record belongs to a request when it was made by it: the same method, or the ACK or CANCEL of
