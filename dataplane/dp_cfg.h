@@ -371,18 +371,21 @@ static inline bool dp_cfg_may_listen_at(const struct dp_cfg *c, const struct dp_
 	return bucket[dp_endpoint_hash(e) & (c->listener_hash_size - 1)] != DP_NONE16;
 }
 
-/** Where what says whose an address is, on any port, is looked for first. */
-static inline const uint32_t *dp_cfg_source_bucket(const struct dp_cfg *c, uint32_t hash)
+/** Where what says whose an address and port are, or, by port 0, the address on any, is looked for
+ * first. */
+static inline const uint32_t *dp_cfg_source_bucket(const struct dp_cfg *c, uint32_t hash,
+						   uint16_t port)
 {
 	const uint32_t *bucket = (const uint32_t *)dp_cfg_at(c, c->source_hash);
 
-	return &bucket[dp_port_hash(hash, 0, DP_UDP) & (c->source_hash_size - 1)];
+	return &bucket[dp_port_hash(hash, port, DP_UDP) & (c->source_hash_size - 1)];
 }
 
-/** Start bringing it in. @param hash  The address's dp_ip_hash(). */
-static inline void dp_cfg_prefetch_source(const struct dp_cfg *c, uint32_t hash)
+/** Start bringing it in: for dp_cfg_source() that of port 0, for dp_cfg_source_likely() that of the
+ * port. @param hash  The address's dp_ip_hash(). */
+static inline void dp_cfg_prefetch_source(const struct dp_cfg *c, uint32_t hash, uint16_t port)
 {
-	__builtin_prefetch(dp_cfg_source_bucket(c, hash));
+	__builtin_prefetch(dp_cfg_source_bucket(c, hash, port));
 }
 
 /** Start bringing a pair's lines, and its members', into the cache. */
@@ -408,7 +411,7 @@ const struct dp_source *dp_cfg_source_known(const struct dp_cfg *c, const struct
 static inline const struct dp_source *
 dp_cfg_source_of(const struct dp_cfg *c, const struct sip_ip *ip, uint16_t port, uint32_t hash)
 {
-	if (*dp_cfg_source_bucket(c, hash) == 0 && c->n_prefixes == 0)
+	if (*dp_cfg_source_bucket(c, hash, 0) == 0 && c->n_prefixes == 0)
 		return NULL;
 	return dp_cfg_source_known(c, ip, port, hash);
 }

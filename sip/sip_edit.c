@@ -36,22 +36,34 @@ static bool is_last(const struct sip_edits *es, uint32_t off)
 	return true;
 }
 
+/* Make room for an edit among others. @return where, or -EINVAL. */
+static __attribute__((noinline)) int make_room(struct sip_edits *es, uint32_t off, uint32_t del)
+{
+	int at = es->n;
+
+	if (is_last(es, off))
+		return at;
+	for (int i = 0; i < at; i++)
+		if (overlaps(&es->e[i], off, del))
+			return -EINVAL;
+	for (; at > 0 && es->e[at - 1].off > off; at--)
+		es->e[at] = es->e[at - 1];
+	return at;
+}
+
 int sip_edits_add(struct sip_edits *es, uint16_t off, uint16_t del, const void *ins,
 		  uint16_t ins_len)
 {
-	unsigned int at = es->n;
+	int at = 0;
 
 	if (es->n == SIP_EDIT_MAX)
 		return -ENOSPC;
 	if ((uint32_t)off + del > SIP_MSG_MAX)
 		return -EINVAL;
-	if (!is_last(es, off)) {
-		for (unsigned int i = 0; i < es->n; i++)
-			if (overlaps(&es->e[i], off, del))
-				return -EINVAL;
-		for (; at > 0 && es->e[at - 1].off > off; at--)
-			es->e[at] = es->e[at - 1];
-	}
+	if (es->n > 0)
+		at = make_room(es, off, del);
+	if (at < 0)
+		return at;
 	es->e[at] = (struct sip_edit){ .off = off, .del = del, .ins_len = ins_len, .ins = ins };
 	es->n++;
 	es->delta += (int32_t)ins_len - del;

@@ -102,7 +102,7 @@ static void begin(struct steer_ctx *c, const struct steer_hop *hop)
 	if (rec->method != SIP_METHOD_INVITE)
 		steer_records_hold(s->records, rec, s->now_us,
 				   STEER_T1_64_US + STEER_HOLD_SLACK_US);
-	steer_timer_set(s, f);
+	steer_timer_begin(s, f);
 }
 
 static void branch_begins(struct steer *s, struct steer_record *rec)

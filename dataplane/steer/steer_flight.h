@@ -102,6 +102,8 @@ void steer_fork_keep(struct steer *s, struct steer_context *x, const struct stee
 
 /** Work off what is due, a bounded number at a time. */
 void steer_timer_run(struct steer *s);
+/** The same as below for a flight that has just begun. */
+void steer_timer_begin(struct steer *s, struct steer_flight *f);
 /** Set the time at which something is to be done next for a flight. */
 void steer_timer_set(struct steer *s, struct steer_flight *f);
 /** Answer the client: with a status of our own, or, 0, with what is kept back. */

@@ -154,7 +154,7 @@ struct steer_resp {
 	struct steer_record *record;
 	uint32_t member; /* number of the member that sent it, STEER_NO_MEMBER: not known */
 	uint8_t slot;    /* of the member whose address it came from, UINT8_MAX: of none */
-	struct dp_endpoint to;
+	_Alignas(8) struct dp_endpoint to;
 	const struct dp_listener *from;
 
 	/* Not set unless the above says so. */

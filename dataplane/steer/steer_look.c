@@ -51,10 +51,11 @@ void steer_look(const struct steer *s, const struct steer_in *in, struct steer_a
 	if (!a->parsed)
 		return;
 	a->source_hash = dp_ip_hash(&in->src.ip);
-	dp_cfg_prefetch_source(s->cfg, a->source_hash);
 	a->result = sip_msg_parse(&a->msg, in->buf, in->len);
 	if (a->result != SIP_OK)
 		return;
+	/* A client has no port of its own there, a member that answers has one mostly. */
+	dp_cfg_prefetch_source(s->cfg, a->source_hash, a->msg.is_request ? 0 : in->src.port);
 	look_transaction(s, &c, a);
 	/* A user part needs the Request-URI read first. */
 	if (!a->msg.is_request || c.service->select == DP_SELECT_REQUEST_URI_USER)

@@ -58,6 +58,20 @@ int steer_host_ip(const uint8_t *buf, struct sip_span host, struct sip_ip *ip)
 	return 0;
 }
 
+/* As memcmp() == 0, without a call for what most IPv4 literals have. */
+static inline bool same_text(const uint8_t *a, const char *b, size_t n)
+{
+	uint64_t x[2], y[2];
+
+	if (n < 8 || n > 16)
+		return memcmp(a, b, n) == 0;
+	memcpy(x, a, 8);
+	memcpy(x + 1, a + n - 8, 8);
+	memcpy(y, b, 8);
+	memcpy(y + 1, b + n - 8, 8);
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
 /* Whether a host and port are a listener's as we write them. */
 static bool is_text_of(const struct steer_ctx *c, const struct dp_listener *l, struct sip_span host,
 		       uint16_t port)
@@ -65,24 +79,31 @@ static bool is_text_of(const struct steer_ctx *c, const struct dp_listener *l, s
 	const char *text = dp_cfg_text(c->cfg, l->hostport);
 
 	return port == l->at.port && l->at.transport == DP_UDP && host.len < l->hostport.len
-	       && text[host.len] == ':' && memcmp(text, sip_at(c->m, host), host.len) == 0
+	       && text[host.len] == ':' && same_text(sip_at(c->m, host), text, host.len)
 	       && (text[0] != '[' || text[host.len - 1] == ']');
 }
 
-const struct dp_listener *steer_own_listener(const struct steer_ctx *c, struct sip_span host,
-					     uint16_t port)
+static __attribute__((noinline)) const struct dp_listener *
+own_listener(const struct steer_ctx *c, struct sip_span host, uint16_t port)
 {
-	struct dp_endpoint e = { .port = port ? port : STEER_SIP_PORT, .transport = DP_UDP };
+	struct dp_endpoint e = { .port = port, .transport = DP_UDP };
 
 	if (!steer_may_be_literal(c->m->buf, host))
 		return NULL;
-	if (is_text_of(c, c->in->listener, host, e.port))
-		return c->in->listener;
 	if (steer_msg_ip(c->m, host, &e.ip) < 0)
 		return NULL;
 	if (same_endpoint(&e, &c->in->listener->at))
 		return c->in->listener;
 	return dp_cfg_listener_at(c->cfg, &e);
+}
+
+const struct dp_listener *steer_own_listener(const struct steer_ctx *c, struct sip_span host,
+					     uint16_t port)
+{
+	port = port ? port : STEER_SIP_PORT;
+	if (is_text_of(c, c->in->listener, host, port))
+		return c->in->listener;
+	return own_listener(c, host, port);
 }
 
 static bool text_is_nocase(const char *text, uint32_t len, const uint8_t *p, uint32_t n)

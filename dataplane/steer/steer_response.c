@@ -138,22 +138,22 @@ static bool is_branch_member(const struct steer_ctx *c, const struct steer_resp 
 	return m && m->valid && m->key == r->branch.member;
 }
 
-/* Who answered an inward request: by the record, else by the source. */
+/* Who answered an inward request: by the source, else by the record. */
 static bool find_member(struct steer_ctx *c, struct steer_resp *r)
 {
 	const struct dp_source *src = dp_cfg_source_likely(c->cfg, &c->in->src.ip, c->in->src.port);
 	uint32_t number;
 
-	r->member = STEER_NO_MEMBER;
 	r->slot = src ? src->slot : UINT8_MAX;
-	if (r->record && r->record->member != STEER_NO_MEMBER
-	    && is_branch_member(c, r, r->record->member))
-		r->member = r->record->member;
-	if (src && src->slot < DP_PAIR_MEMBERS) {
-		number = (uint32_t)src->pair * DP_PAIR_MEMBERS + src->slot;
-		if (is_branch_member(c, r, number))
-			r->member = number;
+	number = src && src->slot < DP_PAIR_MEMBERS
+			 ? (uint32_t)src->pair * DP_PAIR_MEMBERS + src->slot
+			 : STEER_NO_MEMBER;
+	if (number == STEER_NO_MEMBER || !is_branch_member(c, r, number)) {
+		number = r->record ? r->record->member : STEER_NO_MEMBER;
+		if (number != STEER_NO_MEMBER && !is_branch_member(c, r, number))
+			number = STEER_NO_MEMBER;
 	}
+	r->member = number;
 	if (src)
 		return true;
 	/* Not from a member's address: a member with several, or the client at the other end. */

@@ -79,6 +79,16 @@ void steer_timer_set(struct steer *s, struct steer_flight *f)
 	steer_store_at(s->store, f, due, s->now_us);
 }
 
+/* Nothing has been heard of it yet, there is one branch, and it is on no list. */
+void steer_timer_begin(struct steer *s, struct steer_flight *f)
+{
+	uint64_t due = earlier(f->until_us, silence_at(s, f));
+
+	if (f->no_response_us)
+		due = earlier(due, f->branch_us + f->no_response_us);
+	steer_store_at(s->store, f, due, s->now_us);
+}
+
 /* ---- Finals of our own ---- */
 
 static bool send_final(struct steer *s, struct steer_flight *f)
