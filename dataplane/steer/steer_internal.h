@@ -315,8 +315,8 @@ uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m);
 void steer_transaction_find(struct steer_ctx *c);
 /** Makes the record of a request that has none yet, and fills or updates it. */
 void steer_transaction_record(struct steer_ctx *c, const struct steer_hop *hop);
-/** A client's endpoint as one number: an IPv4 one itself, the digest of another one under the key of
- * its transaction. It proves who it was. */
+/** A client's endpoint as one number: an IPv4 one itself, the digest of another one under the key
+ * of its transaction. It proves who it was. */
 uint64_t steer_client_mix(const struct dp_secret *key, const struct dp_endpoint *e);
 /** The To tag of our own answers: STEER_TO_TAG_LEN bytes and a NUL. */
 #define STEER_TO_TAG_LEN 18
