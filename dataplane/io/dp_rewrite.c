@@ -3,20 +3,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dataplane/io/dp_edit.h"
 #include "dataplane/io/dp_headers.h"
 
 static void put16(uint8_t *p, uint16_t v)
 {
 	p[0] = (uint8_t)(v >> 8);
 	p[1] = (uint8_t)v;
-}
-
-/* A sum of bytes that start `at` bytes into what is summed. */
-static dp_sum_t sum_at(const uint8_t *p, size_t len, uint32_t at)
-{
-	dp_sum_t s = dp_sum(p, len);
-
-	return at & 1 ? dp_sum_swap(s) : s;
 }
 
 /* The payload's sum, as its datagram's checksum says: all that was summed, less the headers. */
@@ -27,173 +20,45 @@ static dp_sum_t payload_sum(const uint8_t *frame, const struct dp_packet *p)
 	dp_sum_t headers =
 		dp_pseudo_sum(&p->src.ip, &p->dst.ip, udp_len) + dp_sum_words(udp, DP_UDP_LEN / 4);
 
-	/* headers, checksum field included, + payload == 0xffff, that is, 0 */
-	return dp_sum_negate(headers);
-}
-
-/* What inserts nothing inserts NULL, or bytes whose place does not matter. */
-static inline bool lies_within(const struct sip_edit *e, const uint8_t *pay, uint32_t len)
-{
-	return (uintptr_t)e->ins - (uintptr_t)pay < len;
-}
-
-/* Most pieces are short, and their lengths differ: copies of one size that overlap, without a call.
- * All is read before anything is written, so that the places may overlap, too. */
-static inline void put(uint8_t *to, const uint8_t *from, uint32_t len)
-{
-	uint64_t a[2], b[2], c[2], d[2];
-
-	if (len > 64) {
-		memmove(to, from, len);
-	} else if (len > 32) {
-		memcpy(a, from, 16);
-		memcpy(b, from + 16, 16);
-		memcpy(c, from + len - 32, 16);
-		memcpy(d, from + len - 16, 16);
-		memcpy(to, a, 16);
-		memcpy(to + 16, b, 16);
-		memcpy(to + len - 32, c, 16);
-		memcpy(to + len - 16, d, 16);
-	} else if (len > 16) {
-		memcpy(a, from, 16);
-		memcpy(b, from + len - 16, 16);
-		memcpy(to, a, 16);
-		memcpy(to + len - 16, b, 16);
-	} else if (len >= 8) {
-		memcpy(a, from, 8);
-		memcpy(b, from + len - 8, 8);
-		memcpy(to, a, 8);
-		memcpy(to + len - 8, b, 8);
-	} else if (len >= 4) {
-		uint32_t first, last;
-
-		memcpy(&first, from, 4);
-		memcpy(&last, from + len - 4, 4);
-		memcpy(to, &first, 4);
-		memcpy(to + len - 4, &last, 4);
-	} else if (len) {
-		uint8_t first = from[0], middle = from[len / 2], last = from[len - 1];
-
-		to[0] = first;
-		to[len / 2] = middle;
-		to[len - 1] = last;
-	}
-}
-
-/* Whether an edit inserts some of the payload itself. */
-static bool inserts_own(const struct sip_edits *es, const uint8_t *pay, uint32_t len)
-{
-	bool own = false;
-
-#pragma GCC unroll 1
-	for (const struct sip_edit *e = es->e, *end = e + es->n; e < end; e++)
-		own |= lies_within(e, pay, len);
-	return own;
-}
-
-static uint32_t end_of(const struct sip_edit *e)
-{
-	return (uint32_t)e->off + e->del;
-}
-
-static inline int64_t growth(const struct sip_edit *e)
-{
-	return (int64_t)e->ins_len - e->del;
+	/* headers, checksum field included, + payload == 0xffff, that is, 0; and so is any
+	 * multiple, this one of more than ten words */
+	return (65535ull << 20) - headers;
 }
 
 /*
- * What is kept lies in pieces in front of the edits and behind the last one; each moves by what
- * grows before it, less `back`. First those that move away from the start, the last one first, then
- * those that move towards it, the first one first: so none is written over before it has moved. An
- * insertion goes in when the piece before it has moved; the one behind it has by then, or lies
- * further on than the insertion's end.
+ * The front moves towards the start by that, and what is behind it away by the rest. Either of them
+ * stays where it is, if there is room for that: the rest at best.
  */
-static void edit_in_place(const struct sip_edits *es, uint8_t *pay, uint32_t len, int64_t back)
+static int64_t front_goes_back(int64_t at, int64_t delta, uint32_t len, uint32_t size)
 {
-	const struct sip_edit *e, *last = es->e + es->n;
-	int64_t shift = es->delta - back;
-	uint32_t from, to = len;
+	int64_t room = at - DP_HEADERS_MAX;
 
-#pragma GCC unroll 1
-	for (e = last; e > es->e;) {
-		e--;
-		if (growth(e) == 0)
-			continue; /* what is before it moves along */
-		from = end_of(e);
-		if (shift > 0)
-			put(pay + from + shift, pay + from, to - from);
-		shift -= growth(e);
-		to = e->off;
-	}
-	if (shift > 0)
-		put(pay + shift, pay, to);
-	from = 0;
-#pragma GCC unroll 1
-	for (e = es->e; e < last; e++) {
-		if (shift < 0)
-			put(pay + from + shift, pay + from, e->off - from);
-		put(pay + e->off + shift, e->ins, e->ins_len);
-		shift += growth(e);
-		from = end_of(e);
-	}
-	if (shift < 0)
-		put(pay + from + shift, pay + from, len - from);
-}
-
-/* The same for edits that insert some of the payload itself, which is kept aside for it. */
-static __attribute__((noinline, cold)) void
-edit_by_copy(const struct sip_edits *es, uint8_t *pay, uint32_t len, int64_t back, uint8_t *scratch)
-{
-	struct sip_edits moved = *es;
-
-	memcpy(scratch, pay, len);
-	for (unsigned int i = 0; i < es->n; i++)
-		if (lies_within(&es->e[i], pay, len))
-			moved.e[i].ins = scratch + (es->e[i].ins - pay);
-	edit_in_place(&moved, pay, len, back);
-}
-
-/*
- * The new sum. Bytes after the last edit did not change; but when the payload grew by an odd number
- * of bytes, they changed lanes.
- */
-static dp_sum_t edited_sum(dp_sum_t total, dp_sum_t old, dp_sum_t new, bool odd)
-{
-	dp_sum_t rest = total + dp_sum_negate(old);
-
-	return new + (odd ? dp_sum_swap(rest) : rest);
+	if (delta <= room)
+		return delta;
+	return room >= 0 && at + len + delta <= size ? 0 : room;
 }
 
 int dp_rewrite_payload(struct dp_frame *f, const struct dp_packet *p, const struct sip_edits *es,
 		       uint8_t *scratch, struct dp_payload *out)
 {
-	uint8_t *frame = f->buf + f->off, *pay = frame + p->payload_off;
+	uint8_t *frame = f->buf + f->off;
 	int64_t at = f->off + p->payload_off; /* of the payload in the buffer */
-	uint32_t first = es->n ? es->e[0].off : 0, end = es->n ? end_of(&es->e[es->n - 1u]) : 0;
-	/* The front moves towards the start by `back`, the tail away from it by the rest. */
-	int64_t back = es->delta < at - DP_HEADERS_MAX ? es->delta : at - DP_HEADERS_MAX;
-	bool summed = frame[p->l4_off + 6] != 0 || frame[p->l4_off + 7] != 0;
-	bool odd = es->delta & 1;
-	/* What is summed before and after: from the first edit on, as what is before does not
-	 * change. But that would change lanes, too, if it were among the rest. */
-	uint32_t start = odd ? 0 : first;
-	dp_sum_t total, old, new;
+	struct dp_edit d = {
+		.edits = es,
+		.payload = frame + p->payload_off,
+		.len = p->payload_len,
+		.summed = frame[p->l4_off + 6] != 0 || frame[p->l4_off + 7] != 0,
+		.back = front_goes_back(at, es->delta, p->payload_len, f->size),
+		.scratch = scratch,
+	};
 
-	if (at + p->payload_len + es->delta - back > f->size)
+	if (at + p->payload_len + es->delta - d.back > f->size)
 		return -ENOSPC;
-	total = summed ? payload_sum(frame, p) : 0;
-	old = summed ? sum_at(pay + start, end - start, start) : 0;
-	if (inserts_own(es, pay, p->payload_len))
-		edit_by_copy(es, pay, p->payload_len, back, scratch);
-	else
-		edit_in_place(es, pay, p->payload_len, back);
-	f->off = out->off = (uint32_t)(at - back);
+	d.sum = d.summed ? payload_sum(frame, p) : 0;
+	out->sum = dp_edit(&d);
+	out->summed = d.summed;
+	f->off = out->off = (uint32_t)(at - d.back);
 	f->len = out->len = (uint32_t)((int64_t)p->payload_len + es->delta);
-	out->summed = summed;
-	new = summed ? sum_at(pay - back + start, (uint32_t)((int64_t)(end - start) + es->delta),
-			      start)
-		     : 0;
-	out->sum = summed ? edited_sum(total, old, new, odd) : 0;
 	return 0;
 }
 

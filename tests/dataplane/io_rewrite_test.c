@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dataplane/io/dp_checksum.h"
+#include "dataplane/io/dp_edit.h"
 #include "tests/dataplane/io_frame.h"
 
 static uint8_t scratch[DP_SCRATCH_SIZE];
@@ -217,6 +219,54 @@ Test(rewrite, random_edits)
 	}
 }
 
+/* The machine's way against the one in plain C: the same bytes, the same sum. */
+Test(rewrite, both_ways_edit_the_same)
+{
+	enum { ROOM = 512, LONGEST = 3000 };
+	static uint8_t buf[2][ROOM + 2 * LONGEST], ins[LONGEST], kept[LONGEST];
+	dp_edit_fn *way[2] = { dp_edit_plain, dp_edit_machine() };
+	uint32_t r = 88172645;
+
+	if (!way[1])
+		cr_skip_test("this machine has but one");
+#define NEXT(n) (r = r * 1664525 + 1013904223, (uint32_t)((r >> 8) % (n)))
+	for (int round = 0; round < 20000; round++) {
+		uint32_t len = NEXT(round % 16 ? 400 : LONGEST), at = 0;
+		struct sip_edits es;
+		int64_t back;
+
+		sip_edits_init(&es);
+		for (uint32_t i = 0; i < sizeof(ins); i++)
+			ins[i] = (uint8_t)NEXT(256);
+		for (uint32_t n = NEXT(5); n; n--) {
+			uint32_t off = at + NEXT(len - at + 1);
+			uint32_t del = NEXT(len - off < 40 ? len - off + 1 : 40);
+			uint32_t from = NEXT(300);
+
+			sip_edits_add(&es, (uint16_t)off, (uint16_t)del, ins + from,
+				      (uint16_t)NEXT(260));
+			at = off + del;
+		}
+		for (uint32_t i = 0; i < ROOM + LONGEST; i++)
+			buf[0][i] = buf[1][i] = (uint8_t)NEXT(256);
+		back = NEXT(2) ? es.delta < 300 ? es.delta : 300 : 0;
+		for (int k = 0; k < 2; k++) {
+			uint8_t *pay = buf[k] + ROOM;
+			struct dp_edit d = {
+				&es, pay, len, true, back, dp_sum_plain(pay, len), kept
+			};
+			uint16_t sum = dp_sum_fold(way[k](&d));
+
+			cr_assert_eq(sum % 0xffff,
+				     dp_sum_fold(dp_sum_plain(pay - back, sip_edits_len(&es, len)))
+					     % 0xffff,
+				     "way %d, round %d: sum", k, round);
+		}
+		cr_assert_eq(memcmp(buf[0], buf[1], sizeof(buf[0])), 0, "round %d", round);
+	}
+#undef NEXT
+}
+
 /* A payload that was damaged under way must not get a checksum that calls it sound (RFC 1624). */
 Test(rewrite, damage_stays_detectable)
 {
@@ -287,6 +337,32 @@ Test(rewrite, no_room_changes_nothing)
 	cr_expect_eq(dp_rewrite_payload(&b.f, &b.p, &es, scratch, &pl), -ENOSPC);
 	cr_expect_eq(memcmp(b.buf, before.buf, sizeof(b.buf)), 0);
 	cr_expect_eq(memcmp(&b.f, &before.f, sizeof(b.f)), 0);
+}
+
+/* Where the payload grows by more than there is room in front, but behind there is enough, its
+ * front stays where it is. */
+Test(rewrite, what_need_not_move_stays)
+{
+	static const struct {
+		uint32_t head, tail, off; /* of the new payload */
+	} rows[] = {
+		{ 128, 400, 170 }, /* 42 bytes of headers behind 128 */
+		{ 128, 100, 80 },  /* no room behind for all of it */
+		{ 384, 400, 286 }, /* the rest stays: the front moves by what it grows by */
+	};
+	struct io_frame frame = { paths[0].src, paths[0].dst,     5062, 5060,
+				  text,         sizeof(text) - 1, 0,    0 };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		static struct box b;
+		struct sip_edits es;
+		struct dp_payload pl;
+
+		edits_build(8, &es);
+		box_fill(&b, &frame, rows[i].head, rows[i].tail);
+		cr_assert_eq(dp_rewrite_payload(&b.f, &b.p, &es, scratch, &pl), 0);
+		cr_expect_eq(pl.off, rows[i].off, "row %zu: %u, %d more", i, pl.off, es.delta);
+	}
 }
 
 /* Frames are padded to 60 bytes: the padding is no payload (RFC 894). */
