@@ -18,7 +18,7 @@ from lab import Lab, wait_for
 
 ROUNDS = 5
 SECONDS = 1.0
-STEPS = 7
+STEPS = 9
 # Of the socket, bytes; the kernel doubles it. As many frames as an AF_XDP socket's ring takes, 2,048, if each has a page.
 RECEIVE_BUFFER = 4 << 20
 CONFIG = """#!KAMAILIO

@@ -11,7 +11,7 @@ import veth
 
 ROUNDS = 5
 SECONDS = 1.0
-STEPS = 7
+STEPS = 9
 SHARES = (10, 50, 90)
 PERCENTILES = ("p50", "p99", "p999")
 
