@@ -243,7 +243,6 @@ static void send_burst(struct load *l, int tx, unsigned int n)
 	for (unsigned int i = 0; i < n; i++)
 		l->slots[first + i].sent_ns = at;
 	l->state->sent = first + n;
-	l->state->last_ns = at;
 	sent = sendmmsg(tx, msg, n, 0);
 	l->state->sent = first + (sent > 0 ? (unsigned int)sent : 0); /* the rest is tried again */
 }
@@ -291,13 +290,14 @@ static void show(const struct load *l)
 	for (uint64_t i = 0; i < sent; i++)
 		delay[i] = l->slots[i].delay_ns;
 	qsort(delay, sent, sizeof(*delay), by_value);
-	printf("sent %lu\nreceived %lu\nwrong %llu\ntook %llu\n", sent, came, l->state->wrong,
-	       (l->state->last_ns - l->state->begin_ns) / 1000);
-	if (came == 0)
-		return;
-	printf("p50 %u\n", delay[lost + came / 2]);
-	printf("p99 %u\n", delay[lost + came * 99 / 100]);
-	printf("p999 %u\n", delay[lost + came * 999 / 1000]);
+	printf("sent %lu\nreceived %lu\nwrong %llu\n", sent, came, l->state->wrong);
+	if (sent)
+		printf("took %llu\n", (l->slots[sent - 1].sent_ns - l->slots[0].sent_ns) / 1000);
+	if (came) {
+		printf("p50 %u\n", delay[lost + came / 2]);
+		printf("p99 %u\n", delay[lost + came * 99 / 100]);
+		printf("p999 %u\n", delay[lost + came * 999 / 1000]);
+	}
 	free(delay);
 }
 

@@ -29,9 +29,8 @@ struct veth_slot {
 struct veth_state {
 	__u64 rate;     /* frames a second */
 	__u64 most;     /* how many frames there will be */
-	__u64 begin_ns; /* 0: with the first frame */
+	__u64 begin_ns; /* when the first frame was due, or would have been without delays */
 	__u64 sent;
-	__u64 last_ns; /* when the latest one was */
 	__u64 received;
 	__u64 wrong;   /* came, and were addressed to somebody else, or none of ours */
 	__u32 n_file;  /* frames in the file */
