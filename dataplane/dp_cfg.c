@@ -153,9 +153,10 @@ static inline const struct dp_source *exact_source(const struct dp_cfg *c, const
 const struct dp_source *dp_cfg_source_likely(const struct dp_cfg *c, const struct sip_ip *ip,
 					     uint16_t port)
 {
-	const struct dp_source *s = exact_source(c, ip, port, dp_ip_hash(ip));
+	uint32_t hash = dp_ip_hash(ip);
+	const struct dp_source *s = exact_source(c, ip, port, hash);
 
-	return s ? s : dp_cfg_source(c, ip, port);
+	return s ? s : dp_cfg_source_known(c, ip, port, hash);
 }
 
 bool dp_ip_in_prefix(const struct sip_ip *ip, const struct sip_ip *prefix, unsigned int len)

@@ -402,12 +402,12 @@ static inline void dp_cfg_prefetch_pair(const struct dp_cfg *c, unsigned int num
  * Who a request's source is: the pair (and the member, when it is known exactly) that a source
  * address and port belong to. Exact endpoints first, then addresses with any port, then prefixes,
  * longest first (linear in their number).
+ * @param hash  The address's dp_ip_hash().
  */
 const struct dp_source *dp_cfg_source_known(const struct dp_cfg *c, const struct sip_ip *ip,
 					    uint16_t port, uint32_t hash);
 
-/** The same in line for most who send: nobody's members, of whom an empty bucket tells.
- * @param hash  The address's dp_ip_hash(). */
+/** The same in line for most who send: nobody's members, of whom an empty bucket tells. */
 static inline const struct dp_source *
 dp_cfg_source_of(const struct dp_cfg *c, const struct sip_ip *ip, uint16_t port, uint32_t hash)
 {
@@ -416,11 +416,13 @@ dp_cfg_source_of(const struct dp_cfg *c, const struct sip_ip *ip, uint16_t port,
 	return dp_cfg_source_known(c, ip, port, hash);
 }
 
+/** The same where the hash is not known. */
 static inline const struct dp_source *dp_cfg_source(const struct dp_cfg *c, const struct sip_ip *ip,
 						    uint16_t port)
 {
 	return dp_cfg_source_known(c, ip, port, dp_ip_hash(ip));
 }
+
 /** The same, quicker for a member that sends from an address and port of its own. */
 const struct dp_source *dp_cfg_source_likely(const struct dp_cfg *c, const struct sip_ip *ip,
 					     uint16_t port);

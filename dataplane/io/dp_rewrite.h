@@ -2,8 +2,9 @@
  * Rewriting: a datagram's payload is edited where it lies, and new headers are put in front.
  *
  * Debian's DPDK leaves 128 bytes before a frame, and a Via with a Record-Route takes up to 300. So
- * the part up to the last edit, which is short, moves towards the buffer's start as far as the room
- * there goes (the old headers are room too), and only the rest of the growth pushes the tail back.
+ * the part up to the last edit, which is short, moves towards the buffer's start if there is room
+ * for all of the growth (the old headers are room too), else the rest moves towards its end; where
+ * neither has room enough, both move.
  * The UDP checksum follows from the old one and the bytes that changed (RFC 1624), so a
  * payload that was damaged on its way here or inside this machine stays detectable.
  *

@@ -112,26 +112,12 @@ static struct steer_flow source_flow(const struct steer_ctx *c)
 	};
 }
 
-/* memcmp() without a call for what an IPv4 address nearly always takes, eight bytes or more. */
-static inline bool same_text(const void *a, const void *b, size_t len)
-{
-	uint64_t x[2], y[2];
-
-	if (__builtin_expect(len < 8 || len > 16, 0))
-		return memcmp(a, b, len) == 0;
-	memcpy(x, a, 8);
-	memcpy(y, b, 8);
-	memcpy(x + 1, (const char *)a + len - 8, 8);
-	memcpy(y + 1, (const char *)b + len - 8, 8);
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
-}
-
 static inline bool names_source(const struct steer_ctx *c, struct sip_span host)
 {
 	struct sip_ip ip;
 
 	/* The same text is the same address; another one may be, too. */
-	if (host.len == c->src_len && same_text(sip_at(c->m, host), c->src, c->src_len))
+	if (host.len == c->src_len && steer_same_text(sip_at(c->m, host), c->src, c->src_len))
 		return true;
 	return steer_host_ip(c->m->buf, host, &ip) == 0 && dp_ip_equal(&ip, &c->in->src.ip);
 }

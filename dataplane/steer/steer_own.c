@@ -58,20 +58,6 @@ int steer_host_ip(const uint8_t *buf, struct sip_span host, struct sip_ip *ip)
 	return 0;
 }
 
-/* As memcmp() == 0, without a call for what most IPv4 literals have. */
-static inline bool same_text(const uint8_t *a, const char *b, size_t n)
-{
-	uint64_t x[2], y[2];
-
-	if (n < 8 || n > 16)
-		return memcmp(a, b, n) == 0;
-	memcpy(x, a, 8);
-	memcpy(x + 1, a + n - 8, 8);
-	memcpy(y, b, 8);
-	memcpy(y + 1, b + n - 8, 8);
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
-}
-
 /* Whether a host and port are a listener's as we write them. */
 static bool is_text_of(const struct steer_ctx *c, const struct dp_listener *l, struct sip_span host,
 		       uint16_t port)
@@ -79,7 +65,7 @@ static bool is_text_of(const struct steer_ctx *c, const struct dp_listener *l, s
 	const char *text = dp_cfg_text(c->cfg, l->hostport);
 
 	return port == l->at.port && l->at.transport == DP_UDP && host.len < l->hostport.len
-	       && text[host.len] == ':' && same_text(sip_at(c->m, host), text, host.len)
+	       && text[host.len] == ':' && steer_same_text(sip_at(c->m, host), text, host.len)
 	       && (text[0] != '[' || text[host.len - 1] == ']');
 }
 
