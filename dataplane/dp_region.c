@@ -208,6 +208,21 @@ struct dp_worker_block *dp_region_worker(const struct dp_region *r, unsigned int
 	return (struct dp_worker_block *)dp_at(r, r->workers) + worker;
 }
 
+struct dp_member_counters dp_member_counters_of(const struct dp_member_group *groups,
+						uint32_t member)
+{
+	struct dp_member_group *of = (struct dp_member_group *)(uintptr_t)groups;
+	union {
+		struct dp_member_counters c;
+		uint64_t v[sizeof(struct dp_member_counters) / sizeof(uint64_t)];
+	} all;
+
+	for (size_t i = 0; i < sizeof(all.v) / sizeof(all.v[0]); i++)
+		all.v[i] = __atomic_load_n(dp_member_counter(of, member, i * sizeof(uint64_t)),
+					   __ATOMIC_RELAXED);
+	return all.c;
+}
+
 /* ---- Worker side ---- */
 
 static void take_root(const struct dp_region *r, uint64_t generation, struct dp_view *v)

@@ -30,7 +30,7 @@
 
 #define DP_REGION_MAGIC 0x7265657473706973ull /* "sipsteer" */
 /* Raised whenever any struct reachable from here changes, or a hash. */
-#define DP_LAYOUT_VERSION 9
+#define DP_LAYOUT_VERSION 10
 
 #define DP_CACHE_LINE  64
 #define DP_MAX_WORKERS 16
@@ -225,6 +225,35 @@ struct dp_member_counters {
 };
 _Static_assert(sizeof(struct dp_member_counters) == 8 * (SIP_METHOD_N + 18), "no padding");
 
+#define DP_GROUP_PAIRS 64 /* whose members of one slot are counted side by side */
+
+/**
+ * How they are kept: one counter of the members that 64 pairs have in a slot, then the next. Pairs
+ * use the same few slots, and messages the same few counters: so those of thousands of pairs lie in
+ * few lines, and in few pages.
+ */
+struct dp_member_group {
+	uint64_t count[sizeof(struct dp_member_counters) / sizeof(uint64_t)][DP_GROUP_PAIRS];
+};
+
+/** Where one of them is. @param field  Its offset in struct dp_member_counters. */
+static inline uint64_t *dp_member_counter(struct dp_member_group *groups, uint32_t member,
+					  size_t field)
+{
+	uint32_t pair = member / DP_PAIR_MEMBERS, slot = member % DP_PAIR_MEMBERS;
+
+	return &groups[slot * (DP_MAX_PAIRS / DP_GROUP_PAIRS) + pair / DP_GROUP_PAIRS]
+			.count[field / sizeof(uint64_t)][pair % DP_GROUP_PAIRS];
+}
+
+/** Where `field` of a member's is: dp_member_counter() by name. */
+#define DP_MEMBER_COUNTER(groups, member, field) \
+	dp_member_counter(groups, member, offsetof(struct dp_member_counters, field))
+
+/** All of a member's, put together; each as it stands when it is read. Any thread. */
+struct dp_member_counters dp_member_counters_of(const struct dp_member_group *groups,
+						uint32_t member);
+
 /** Why a request in flight was sent to another member. */
 enum dp_rescue {
 	DP_RESCUE_SENDS,   /* its retry-counts'th send */
@@ -292,17 +321,9 @@ struct dp_worker_block {
 	uint8_t pad1[DP_CACHE_LINE - 16];
 	struct dp_worker_counters counters;
 	_Alignas(DP_CACHE_LINE) struct dp_event_ring events;
-	_Alignas(DP_CACHE_LINE) struct dp_member_counters
-		members[DP_MAX_MEMBERS]; /* by dp_member_place(); sparse: pages come into being when
-					    touched */
+	/* Sparse: pages come into being when touched. */
+	_Alignas(DP_CACHE_LINE) struct dp_member_group members[DP_MAX_MEMBERS / DP_GROUP_PAIRS];
 };
-
-/** Where a member's counters are: members of one slot side by side, since most pairs use the same
- * few slots. */
-static inline size_t dp_member_place(uint32_t member)
-{
-	return (size_t)(member % DP_PAIR_MEMBERS) * DP_MAX_PAIRS + member / DP_PAIR_MEMBERS;
-}
 
 /* ---- The region
  * ---------------------------------------------------------------------------------------------- */

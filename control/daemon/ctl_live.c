@@ -30,14 +30,12 @@ struct dp_member_counters ctl_member_counters(const struct dp_region *r, unsigne
 	union {
 		struct dp_member_counters c;
 		uint64_t v[sizeof(struct dp_member_counters) / sizeof(uint64_t)];
-	} sum = { 0 };
+	} sum = { 0 }, one;
 
 	for (unsigned int w = 0; w < r->boot.n_workers; w++) {
-		const uint64_t *v =
-			(const void *)&dp_region_worker(r, w)->members[dp_member_place(member)];
-
+		one.c = dp_member_counters_of(dp_region_worker(r, w)->members, member);
 		for (size_t i = 0; i < sizeof(sum.v) / sizeof(sum.v[0]); i++)
-			sum.v[i] += get(&v[i]);
+			sum.v[i] += one.v[i];
 	}
 	return sum.c;
 }
@@ -47,13 +45,12 @@ static struct seen figures(const struct dp_region *r, unsigned int member)
 	struct seen sum = { 0 };
 
 	for (unsigned int w = 0; w < r->boot.n_workers; w++) {
-		const struct dp_member_counters *c =
-			&dp_region_worker(r, w)->members[dp_member_place(member)];
+		struct dp_member_group *members = dp_region_worker(r, w)->members;
 
-		sum.judged += get(&c->judged);
-		sum.failed += get(&c->failed);
-		sum.delays += get(&c->delays);
-		sum.delay_us += get(&c->delay_us);
+		sum.judged += get(DP_MEMBER_COUNTER(members, member, judged));
+		sum.failed += get(DP_MEMBER_COUNTER(members, member, failed));
+		sum.delays += get(DP_MEMBER_COUNTER(members, member, delays));
+		sum.delay_us += get(DP_MEMBER_COUNTER(members, member, delay_us));
 	}
 	return sum;
 }

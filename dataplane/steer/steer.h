@@ -35,7 +35,7 @@ struct steer_params {
 	uint32_t record_hold_ms;
 	uint64_t seed; /* for tie-breaking and jitter only, never for what must be unguessable */
 	struct dp_worker_counters *counters; /* borrowed; may not be NULL */
-	struct dp_member_counters *members;  /* borrowed, by dp_member_place(); NULL: not counted */
+	struct dp_member_group *members;     /* borrowed, of a worker's block; NULL: not counted */
 	struct dp_event_ring *events;        /* borrowed; NULL: none are sent */
 	const _Atomic uint64_t *pair_words;  /* borrowed, DP_MAX_PAIRS of them */
 	/* For requests in flight. NULL or 0: they are forwarded and no more (explain). */

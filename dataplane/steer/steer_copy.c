@@ -23,13 +23,13 @@ void steer_copy_sent(struct steer_ctx *c, const struct steer_hop *hop)
 		return;
 	steer_replay_send(s);
 	if (s->p.members)
-		s->p.members[dp_member_place(way.member)].copies++;
+		++*DP_MEMBER_COUNTER(s->p.members, way.member, copies);
 }
 
 bool steer_copy_response(struct steer_ctx *c, const struct steer_resp *r)
 {
 	if (c->m->status >= 300 && r->member != STEER_NO_MEMBER && c->s->p.members)
-		c->s->p.members[dp_member_place(r->member)].copies_refused++;
+		++*DP_MEMBER_COUNTER(c->s->p.members, r->member, copies_refused);
 	steer_drop(c, DP_REASON_RESP_ABSORBED, "to a copy of concurrent registration");
 	return false;
 }

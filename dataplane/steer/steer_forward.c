@@ -420,10 +420,10 @@ static uint32_t member_of(const struct steer_ctx *c, const struct steer_hop *hop
 
 static void count(struct steer_ctx *c, const struct steer_hop *hop)
 {
-	struct dp_member_counters *members = c->s->p.members;
+	struct dp_member_group *members = c->s->p.members;
 
 	if (members && hop->to_member && hop->number != STEER_NO_MEMBER)
-		members[dp_member_place(hop->number)].requests[c->m->method]++;
+		++*DP_MEMBER_COUNTER(members, hop->number, requests[c->m->method]);
 }
 
 /* Most have no Route, and a Request-URI that stays. */

@@ -118,7 +118,7 @@ enum steer_icmp_proof steer_icmp(struct steer *s, const struct steer_icmp *in, u
 		return STEER_ICMP_HAND_OVER;
 	}
 	if (s->p.members)
-		s->p.members[dp_member_place(q.member)].icmp++;
+		++*DP_MEMBER_COUNTER(s->p.members, q.member, icmp);
 	steer_event(s, DP_EVENT_ICMP, q.member, (uint32_t)in->type << 8 | in->code, q.branch.tag);
 	rescue(s, &q);
 	return STEER_ICMP_PROVEN;

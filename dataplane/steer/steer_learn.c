@@ -10,7 +10,7 @@ void steer_flight_doubt(struct steer *s, struct steer_record *rec, uint32_t memb
 		return;
 	rec->flags |= STEER_RECORD_DOUBTED;
 	if (s->p.members)
-		s->p.members[dp_member_place(member)].unanswered++;
+		++*DP_MEMBER_COUNTER(s->p.members, member, unanswered);
 	steer_event(s, DP_EVENT_UNANSWERED, member, method, 0);
 }
 
@@ -20,8 +20,8 @@ void steer_flight_failed(struct steer *s, struct steer_record *rec, uint32_t mem
 		return;
 	rec->flags |= STEER_RECORD_JUDGED;
 	if (s->p.members) {
-		s->p.members[dp_member_place(member)].judged++;
-		s->p.members[dp_member_place(member)].failed++;
+		++*DP_MEMBER_COUNTER(s->p.members, member, judged);
+		++*DP_MEMBER_COUNTER(s->p.members, member, failed);
 	}
 }
 
@@ -32,17 +32,17 @@ static bool is_refusal(uint8_t method, uint16_t status)
 
 static void judge(struct steer *s, struct steer_record *rec, uint32_t us, uint16_t status)
 {
-	struct dp_member_counters *n =
-		s->p.members ? &s->p.members[dp_member_place(rec->member)] : NULL;
+	struct dp_member_group *members = s->p.members;
 
 	rec->flags |= STEER_RECORD_JUDGED;
-	if (!n)
+	if (!members)
 		return;
-	n->judged++;
-	n->delays++;
-	n->delay_us += us;
-	n->failed += is_refusal(rec->method, status)
-		     && (status == 503 || rec->method == SIP_METHOD_REGISTER);
+	++*DP_MEMBER_COUNTER(members, rec->member, judged);
+	++*DP_MEMBER_COUNTER(members, rec->member, delays);
+	*DP_MEMBER_COUNTER(members, rec->member, delay_us) += us;
+	if (is_refusal(rec->method, status)
+	    && (status == 503 || rec->method == SIP_METHOD_REGISTER))
+		++*DP_MEMBER_COUNTER(members, rec->member, failed);
 }
 
 void steer_flight_heard(struct steer *s, struct steer_record *rec, const struct steer_resp *r,
@@ -67,8 +67,8 @@ void steer_flight_rescued(struct steer *s, const struct steer_record *rec, uint3
 		s->peers[to].taken_us = s->now_us;
 	if (!s->p.members)
 		return;
-	s->p.members[dp_member_place(from)].rescued_from++;
-	s->p.members[dp_member_place(to)].rescued_to++;
+	++*DP_MEMBER_COUNTER(s->p.members, from, rescued_from);
+	++*DP_MEMBER_COUNTER(s->p.members, to, rescued_to);
 }
 
 bool steer_flight_refused(const struct steer *s, const struct steer_record *rec, uint16_t status,

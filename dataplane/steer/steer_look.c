@@ -77,7 +77,7 @@ void steer_look_pair(const struct steer *s, const struct steer_ahead *a)
 	dp_cfg_prefetch_pair(s->cfg, number);
 	__builtin_prefetch((const void *)(uintptr_t)&s->p.pair_words[number]);
 	for (unsigned int i = 0; s->p.members && i < DP_PAIR_FIRST; i++)
-		__builtin_prefetch(&s->p.members[dp_member_place(number * DP_PAIR_MEMBERS + i)]
-					    .requests[a->msg.method],
+		__builtin_prefetch(DP_MEMBER_COUNTER(s->p.members, number * DP_PAIR_MEMBERS + i,
+						     requests[a->msg.method]),
 				   1);
 }

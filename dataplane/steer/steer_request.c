@@ -126,9 +126,9 @@ static bool check_limits(struct steer_ctx *c)
 static void count_member(struct steer_ctx *c)
 {
 	if (c->s->p.members && c->source && c->source->slot < DP_PAIR_MEMBERS)
-		c->s->p.members[dp_member_place((uint32_t)c->source->pair * DP_PAIR_MEMBERS
-						+ c->source->slot)]
-			.from++;
+		++*DP_MEMBER_COUNTER(c->s->p.members,
+				     (uint32_t)c->source->pair * DP_PAIR_MEMBERS + c->source->slot,
+				     from);
 }
 
 void steer_request(struct steer_ctx *c)

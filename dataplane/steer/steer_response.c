@@ -310,7 +310,7 @@ static void learn(struct steer_ctx *c, const struct steer_resp *r)
 		c->s->peers[r->member].answered_us = c->s->now_us;
 	word = steer_word(c->s, (uint16_t)(r->member / DP_PAIR_MEMBERS));
 	if (c->s->p.members)
-		c->s->p.members[dp_member_place(r->member)].responses[m->status / 100 - 1]++;
+		++*DP_MEMBER_COUNTER(c->s->p.members, r->member, responses[m->status / 100 - 1]);
 	if (m->status == 401 || m->status == 407)
 		keep_challenge(c, r);
 	if (is_suspicious(m, r))

@@ -56,7 +56,7 @@ void steer_trial_sent(struct steer_ctx *c, const struct steer_hop *hop)
 	rec->trial = c->trial;
 	s->p.counters->trials++;
 	if (s->p.members)
-		s->p.members[dp_member_place(hop->number)].trials++;
+		++*DP_MEMBER_COUNTER(s->p.members, hop->number, trials);
 }
 
 void steer_trial_end(struct steer *s, struct steer_record *rec, uint16_t status)

@@ -39,7 +39,7 @@ static struct dp_cfg *build(const char *config)
 #define STORE_SIZE   (64ull << 20)
 #define HUGE_PAGE    (2ull << 20)
 #define WORDS_SIZE   HUGE_PAGE
-#define MEMBERS_SIZE (DP_MAX_MEMBERS * sizeof(struct dp_member_counters))
+#define MEMBERS_SIZE (DP_MAX_MEMBERS / DP_GROUP_PAIRS * sizeof(struct dp_member_group))
 
 /* As the shared region is mapped: in huge pages where there are some. */
 static void *map(size_t size)

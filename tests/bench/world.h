@@ -22,7 +22,7 @@ struct world {
 	_Atomic uint64_t word_downs;
 	_Atomic uint32_t *trials;
 	struct dp_worker_counters counters;
-	struct dp_member_counters *members;
+	struct dp_member_group *members;
 	struct dp_event_ring *events;
 	struct steer *steer;
 	uint64_t sent; /* by steering of its own accord: retransmissions and rescues */

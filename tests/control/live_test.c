@@ -49,13 +49,13 @@ static const struct ctl_pair_live *recent(void)
 static void set(struct dp_region *r, unsigned int worker, uint64_t judged, uint64_t failed,
 		uint64_t delays, uint64_t delay_us)
 {
-	struct dp_member_counters *c =
-		&dp_region_worker(r, worker)->members[dp_member_place(3 * DP_PAIR_MEMBERS + 1)];
+	struct dp_member_group *members = dp_region_worker(r, worker)->members;
+	const uint32_t member = 3 * DP_PAIR_MEMBERS + 1;
 
-	c->judged = judged;
-	c->failed = failed;
-	c->delays = delays;
-	c->delay_us = delay_us;
+	*DP_MEMBER_COUNTER(members, member, judged) = judged;
+	*DP_MEMBER_COUNTER(members, member, failed) = failed;
+	*DP_MEMBER_COUNTER(members, member, delays) = delays;
+	*DP_MEMBER_COUNTER(members, member, delay_us) = delay_us;
 }
 
 static void nothing_is_recorded(void *arg, unsigned int pair_number, uint64_t word)

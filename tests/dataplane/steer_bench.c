@@ -293,7 +293,7 @@ struct bench *bench_new(const struct bench_opts *opts)
 	b->secrets.n = 1;
 	memset(b->secrets.key[0].b, 0x5a, sizeof(b->secrets.key[0].b));
 	b->words = calloc(DP_MAX_PAIRS, sizeof(*b->words));
-	b->members = calloc(DP_MAX_MEMBERS, sizeof(*b->members));
+	b->members = calloc(DP_MAX_MEMBERS / DP_GROUP_PAIRS, sizeof(*b->members));
 	b->events = calloc(1, sizeof(*b->events));
 	b->trials = calloc(DP_MAX_PAIRS, sizeof(*b->trials));
 	b->sent = calloc(BENCH_SENT, sizeof(*b->sent));

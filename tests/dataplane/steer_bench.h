@@ -85,7 +85,7 @@ struct bench {
 	struct ctl_secrets secrets;
 	_Atomic uint64_t *words;
 	struct dp_worker_counters counters;
-	struct dp_member_counters *members;
+	struct dp_member_group *members;
 	struct dp_event_ring *events;
 	struct dp_event_reader events_read;
 	uint64_t now_us;
