@@ -379,6 +379,18 @@ static void fetch(struct dp_worker *w, uint16_t n, unsigned int i)
 		steer_look_pair(w->steer, &w->ahead[i]);
 }
 
+/* And where a request goes, by what that brought. */
+static void fetch_way(struct dp_worker *w, uint16_t n, unsigned int i)
+{
+	const struct dp_endpoint *to;
+
+	if (i >= n || !w->listeners[i])
+		return;
+	to = steer_look_member(w->steer, &w->ahead[i]);
+	if (to)
+		dp_ways_fetch(&w->tx.ways, &to->ip);
+}
+
 /* What is for no listener; among it, what others say about addresses of ours. */
 static void handle_other(struct dp_worker *w, unsigned int port, struct rte_mbuf *m)
 {
@@ -429,6 +441,7 @@ static void handle_burst(struct dp_worker *w, const struct source *s, struct rte
 			 uint16_t n)
 {
 	const struct dp_cfg *cfg = w->view.cfg;
+	const bool many = cfg && steer_has_many_pairs(cfg);
 	uint64_t bytes = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
@@ -447,6 +460,8 @@ static void handle_burst(struct dp_worker *w, const struct source *s, struct rte
 		const struct dp_listener *l = w->listeners[i];
 
 		fetch(w, n, i + FETCH);
+		if (many)
+			fetch_way(w, n, i + 1);
 		if (l)
 			handle_sip(w, m[i], p, &w->in[i], s->port,
 				   dp_share_spread(&w->share, &p->src, w->now_us));

@@ -131,9 +131,25 @@ void steer_begin(struct steer *s, const struct dp_cfg *cfg, uint64_t now_us);
  */
 void steer_look(const struct steer *s, const struct steer_in *in, struct steer_ahead *a);
 
-/** Then, two messages or so before its turn: have the pair and the record fetched that the slots
- * name, or the places that a new record and a new copy will take. */
+#define STEER_FEW_PAIRS 64 /* what a message needs of these stays in the first cache */
+
+/** Whether what messages need of their pairs has to be fetched. */
+static inline bool steer_has_many_pairs(const struct dp_cfg *cfg)
+{
+	return cfg->n_pairs > STEER_FEW_PAIRS;
+}
+
+/** Then, two messages or so before its turn: have the pair, where there are many, and the record
+ * fetched that the slots name, or the places that a new record and a new copy will take. */
 void steer_look_pair(const struct steer *s, const struct steer_ahead *a);
+
+/**
+ * Then, where there are many pairs, a message before its turn: have the counters fetched of the
+ * member that a request most likely goes to.
+ * @return where that is, borrowed from the snapshot, so that the caller can have fetched what leads
+ *         there; NULL: not known.
+ */
+const struct dp_endpoint *steer_look_member(const struct steer *s, const struct steer_ahead *a);
 
 /**
  * Decide about one datagram for a listener.

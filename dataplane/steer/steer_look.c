@@ -71,13 +71,28 @@ void steer_look_pair(const struct steer *s, const struct steer_ahead *a)
 	if (a->mac && s->records && !steer_records_fetch(s->records, a->mac) && s->store
 	    && a->msg.is_request && a->msg.method != SIP_METHOD_ACK)
 		steer_store_fetch(s->store, a->msg.len);
-	if (!a->parsed || !a->slot)
+	if (!a->parsed || !a->slot || !steer_has_many_pairs(s->cfg))
 		return;
 	number = *a->slot;
 	dp_cfg_prefetch_pair(s->cfg, number);
 	__builtin_prefetch((const void *)(uintptr_t)&s->p.pair_words[number]);
-	for (unsigned int i = 0; s->p.members && i < DP_PAIR_FIRST; i++)
-		__builtin_prefetch(DP_MEMBER_COUNTER(s->p.members, number * DP_PAIR_MEMBERS + i,
+}
+
+const struct dp_endpoint *steer_look_member(const struct steer *s, const struct steer_ahead *a)
+{
+	const struct dp_pair *p;
+	unsigned int active;
+
+	if (!a->parsed || !a->slot)
+		return NULL;
+	p = dp_cfg_pair(s->cfg, *a->slot);
+	active = dp_word_active(steer_word(s, *a->slot));
+	if (!p || active >= DP_PAIR_FIRST)
+		return NULL;
+	if (s->p.members)
+		__builtin_prefetch(DP_MEMBER_COUNTER(s->p.members,
+						     *a->slot * DP_PAIR_MEMBERS + active,
 						     requests[a->msg.method]),
 				   1);
+	return &p->first[active].at;
 }

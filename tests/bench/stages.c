@@ -125,6 +125,8 @@ static NOTING void stage_decide(struct bench *b, unsigned int i)
 			fetch(b, k);
 	}
 	fetch(b, i + FETCH);
+	if (steer_has_many_pairs(b->w.cfg) && i + 1 < b->n && b->slot[i + 1].in.listener)
+		steer_look_member(b->w.steer, &b->ahead[i + 1]);
 	if (in->listener)
 		steer_message(b->w.steer, in, &b->verdict);
 }
