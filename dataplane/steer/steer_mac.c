@@ -14,10 +14,7 @@ struct hasher {
 
 static inline uint64_t load64(const uint8_t *p)
 {
-	uint64_t w;
-
-	memcpy(&w, p, sizeof(w));
-	return w;
+	return steer_load64(p);
 }
 
 static inline uint64_t load32(const uint8_t *p)
@@ -88,8 +85,6 @@ uint64_t steer_siphash(const struct dp_secret *key, const void *bytes, size_t le
 	return h.v0 ^ h.v1 ^ h.v2 ^ h.v3;
 }
 
-__extension__ typedef unsigned __int128 uint128;
-
 /* ---- The public hash ---- */
 
 /* Its constants: the first digits, hexadecimal fractions, of pi, e and the square roots of 2 and 3,
@@ -101,7 +96,7 @@ __extension__ typedef unsigned __int128 uint128;
 
 static inline uint64_t product(uint64_t a, uint64_t b)
 {
-	uint128 p = (uint128)a * b;
+	steer_uint128 p = (steer_uint128)a * b;
 
 	return (uint64_t)p ^ (uint64_t)(p >> 64);
 }
@@ -110,16 +105,17 @@ static inline uint64_t product(uint64_t a, uint64_t b)
  * at the end, tells these forms apart. */
 uint64_t steer_hash(const void *bytes, size_t len)
 {
-	uint64_t h = HASH_PI, n = len;
-	const uint8_t *p = bytes;
+	uint64_t h = HASH_PI;
+	const uint8_t *p = bytes, *end = p + len;
+	size_t rest = len;
 
-	for (; len > 16; p += 16, len -= 16)
+	for (; rest > 16; p += 16, rest = (size_t)(end - p))
 		h = product(load64(p) ^ HASH_E, load64(p + 8) ^ h);
-	if (len >= 8)
-		h = product(load64(p) ^ HASH_E, load64(p + len - 8) ^ h);
+	if (rest >= 8)
+		h = product(load64(p) ^ HASH_E, load64(end - 8) ^ h);
 	else
-		h = product(few_bytes(p, len) ^ HASH_E, h);
-	return product(h ^ HASH_ROOT2, n ^ HASH_ROOT3);
+		h = product(few_bytes(p, rest) ^ HASH_E, h);
+	return product(h ^ HASH_ROOT2, len ^ HASH_ROOT3);
 }
 
 /* ---- The universal hash ---- */
@@ -129,6 +125,7 @@ void steer_secret_spread(struct dp_secret *key)
 	steer_aes_expand(key->b, key->round);
 	for (uint64_t i = 0; i <= DP_DIGEST_WORDS; i++)
 		key->digest[i] = steer_aes_block(key->round, STEER_DOMAIN_SPREAD, i);
+	key->digest[DP_DIGEST_WORDS] |= 1; /* it multiplies: odd, so that nothing is lost */
 	for (uint64_t i = 0; i < DP_SEAL_WORDS; i++)
 		key->seal[i] = steer_aes_block(key->round, STEER_DOMAIN_SPREAD, 256 + i);
 }
@@ -137,27 +134,29 @@ uint64_t steer_seal(const struct dp_secret *key, enum steer_domain domain, const
 		    size_t n)
 {
 	const uint64_t *k = key->seal;
-	uint128 sum = (uint128)(((uint64_t)domain | n << 8) + k[0]) * ((n ? words[0] : 0) + k[1]);
+	steer_uint128 sum =
+		(steer_uint128)(((uint64_t)domain | n << 8) + k[0]) * ((n ? words[0] : 0) + k[1]);
 
 	for (size_t i = 1; i < n; i += 2)
-		sum += (uint128)(words[i] + k[i + 1]) * ((i + 1 < n ? words[i + 1] : 0) + k[i + 2]);
+		sum += (steer_uint128)(words[i] + k[i + 1])
+		       * ((i + 1 < n ? words[i + 1] : 0) + k[i + 2]);
 	return steer_aes_block(key->round, (uint64_t)sum, (uint64_t)(sum >> 64));
 }
 
-static inline uint128 sum_of_three(const struct dp_secret *key, enum steer_domain domain,
-				   const uint64_t words[3])
+static inline steer_uint128 sum_of_three(const struct dp_secret *key, enum steer_domain domain,
+					 const uint64_t words[3])
 {
 	const uint64_t *k = key->seal;
 
-	return (uint128)(((uint64_t)domain | 3 << 8) + k[0]) * (words[0] + k[1])
-	       + (uint128)(words[1] + k[2]) * (words[2] + k[3]);
+	return (steer_uint128)(((uint64_t)domain | 3 << 8) + k[0]) * (words[0] + k[1])
+	       + (steer_uint128)(words[1] + k[2]) * (words[2] + k[3]);
 }
 
 struct steer_aes_two steer_seal_two(const struct dp_secret *key, enum steer_domain domain,
 				    const uint64_t words[3], enum steer_domain domain2,
 				    const uint64_t words2[3])
 {
-	uint128 a = sum_of_three(key, domain, words), b = sum_of_three(key, domain2, words2);
+	steer_uint128 a = sum_of_three(key, domain, words), b = sum_of_three(key, domain2, words2);
 
 	return steer_aes_two(key->round, (uint64_t)a, (uint64_t)(a >> 64), (uint64_t)b,
 			     (uint64_t)(b >> 64));
@@ -166,17 +165,17 @@ struct steer_aes_two steer_seal_two(const struct dp_secret *key, enum steer_doma
 /* The sum of products so far, and the place in the key. */
 struct digest {
 	const uint64_t *key, *at;
-	uint128 sum;
+	steer_uint128 sum;
 };
 
 static inline uint64_t fold(const struct digest *d)
 {
-	return (uint64_t)d->sum + (uint64_t)(d->sum >> 64) * (d->key[DP_DIGEST_WORDS] | 1);
+	return steer_digest_fold(d->key, d->sum);
 }
 
 static inline void digest_block(struct digest *d, uint64_t a, uint64_t b)
 {
-	d->sum += (uint128)(a + d->at[0]) * (b + d->at[1]);
+	d->sum += (steer_uint128)(a + d->at[0]) * (b + d->at[1]);
 	d->at += 2;
 }
 
@@ -239,23 +238,17 @@ __attribute__((noinline)) uint64_t steer_digest(const struct dp_secret *key,
 /* A part for which the key's words are enough. */
 static inline void short_part(struct digest *d, const struct steer_part *part)
 {
-	const uint8_t *p = part->p;
-	size_t len = part->len, i = 0;
+	const uint8_t *p = part->p, *last = p + part->len - 16;
 
-	if (__builtin_expect(len > 16, 1)) {
-		const uint8_t *k = (const uint8_t *)d->at;
-
-#pragma GCC unroll 1
-		do {
-			d->sum += (uint128)(load64(p + i) + load64(k + i))
-				  * (load64(p + i + 8) + load64(k + i + 8));
-			i += 16;
-		} while (i < len - 16);
-		d->at = (const uint64_t *)(const void *)(k + i);
-		digest_block(d, load64(p + len - 16), load64(p + len - 8));
-	} else {
-		digest_rest(d, p, len);
+	if (part->len <= 16) {
+		digest_rest(d, p, part->len);
+		return;
 	}
+#pragma GCC unroll 1
+	do
+		digest_block(d, load64(p), load64(p + 8));
+	while ((p += 16) < last);
+	digest_block(d, load64(last), load64(last + 8));
 }
 
 /* Blocks of 16 bytes for which the key's words are enough: without the first two words, and without
@@ -272,8 +265,8 @@ static __attribute__((noinline, cold)) uint64_t long_digest(const struct dp_secr
 	return steer_digest(key, domain, extra, parts, n);
 }
 
-uint64_t steer_digest1(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
-		       struct steer_part a)
+uint64_t steer_digest1_any(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
+			   struct steer_part a)
 {
 	struct digest d = { .key = key->digest, .at = key->digest };
 
@@ -284,8 +277,8 @@ uint64_t steer_digest1(const struct dp_secret *key, enum steer_domain domain, ui
 	return fold(&d);
 }
 
-uint64_t steer_digest2(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
-		       struct steer_part a, struct steer_part b)
+uint64_t steer_digest2_any(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
+			   struct steer_part a, struct steer_part b)
 {
 	struct digest d = { .key = key->digest, .at = key->digest };
 

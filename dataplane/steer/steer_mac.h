@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "dataplane/dp_cfg.h"
 #include "dataplane/steer/steer_aes.h"
@@ -49,11 +50,66 @@ void steer_secret_spread(struct dp_secret *key);
 uint64_t steer_digest(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
 		      const struct steer_part *parts, size_t n);
 
-/** The same of one part, and of two, which is what most are. */
-uint64_t steer_digest1(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
-		       struct steer_part a);
-uint64_t steer_digest2(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
-		       struct steer_part a, struct steer_part b);
+/** The same of one part, and of two, of any length. */
+uint64_t steer_digest1_any(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
+			   struct steer_part a);
+uint64_t steer_digest2_any(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
+			   struct steer_part a, struct steer_part b);
+
+__extension__ typedef unsigned __int128 steer_uint128;
+
+static inline uint64_t steer_load64(const uint8_t *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
+static inline uint64_t steer_digest_fold(const uint64_t *key, steer_uint128 sum)
+{
+	return (uint64_t)sum + (uint64_t)(sum >> 64) * key[DP_DIGEST_WORDS];
+}
+
+/* Of 16 bytes in two halves. */
+static inline steer_uint128 steer_digest_product(const uint64_t *key, const uint8_t *p,
+						 const uint8_t *q)
+{
+	return (steer_uint128)(steer_load64(p) + key[0]) * (steer_load64(q) + key[1]);
+}
+
+/** steer_digest() of one part, which is what most are: in line for 17 to 32 bytes. */
+static inline uint64_t steer_digest1(const struct dp_secret *key, enum steer_domain domain,
+				     uint32_t extra, struct steer_part a)
+{
+	const uint64_t *k = key->digest;
+	const uint8_t *p = a.p, *last = p + a.len - 16;
+
+	if (__builtin_expect(a.len - 17 >= 16, 0))
+		return steer_digest1_any(key, domain, extra, a);
+	return steer_digest_fold(k,
+				 (steer_uint128)(((uint64_t)extra << 32 | 1 << 8 | domain) + k[0])
+						 * (a.len + k[1])
+					 + steer_digest_product(k + 2, p, p + 8)
+					 + steer_digest_product(k + 4, last, last + 8));
+}
+
+/** The same of two, in line where the second one has 8 to 16 bytes, as an IPv4 literal mostly. */
+static inline uint64_t steer_digest2(const struct dp_secret *key, enum steer_domain domain,
+				     uint32_t extra, struct steer_part a, struct steer_part b)
+{
+	const uint64_t *k = key->digest;
+	const uint8_t *p = a.p, *last = p + a.len - 16, *q = b.p;
+
+	if (__builtin_expect((a.len - 17 >= 16) | (b.len - 8 > 8), 0))
+		return steer_digest2_any(key, domain, extra, a, b);
+	return steer_digest_fold(k,
+				 (steer_uint128)(((uint64_t)extra << 32 | 2 << 8 | domain) + k[0])
+						 * ((a.len << 16 | b.len) + k[1])
+					 + steer_digest_product(k + 2, p, p + 8)
+					 + steer_digest_product(k + 4, last, last + 8)
+					 + steer_digest_product(k + 6, q, q + b.len - 8));
+}
 
 /**
  * AES-128 (steer_aes.h) of the universal hash of the domain, n and n words: NH with key words of
