@@ -218,86 +218,124 @@ static __attribute__((noinline)) const struct dp_source *if_member(const struct 
 	return pair->egress4 == number || pair->egress6 == number ? src : NULL;
 }
 
-static inline const struct dp_source *find_source(const struct steer_ctx *c)
+/* hash: dp_ip_hash() of the source. */
+static inline const struct dp_source *find_source(const struct steer_ctx *c, uint32_t hash)
 {
 	const struct steer_in *in = c->in;
-	uint32_t hash =
-		in->ahead && in->ahead->parsed ? in->ahead->source_hash : dp_ip_hash(&in->src.ip);
 	const struct dp_source *src = dp_cfg_source_of(c->cfg, &in->src.ip, in->src.port, hash);
 
 	return src ? if_member(c, src) : NULL;
 }
 
-static void sip(struct steer_ctx *c, enum sip_result result)
+/* Of a request to an egress address, which is for members alone. */
+static __attribute__((noinline, cold)) void drop_stranger(struct steer_ctx *c)
+{
+	c->s->p.counters->sip_requests++;
+	steer_drop(c, DP_REASON_REQ_NOT_MEMBER, "only members may send to an egress address");
+}
+
+/* A message that does not parse. */
+static void malformed(struct steer_ctx *c, enum sip_result result, uint32_t hash)
 {
 	struct dp_worker_counters *n = c->s->p.counters;
 
+	if (c->m->is_request) {
+		c->source = find_source(c, hash);
+		if (only_members(c->in->listener) && !c->source) {
+			drop_stranger(c);
+			return;
+		}
+	}
 	if (result == SIP_ERR_NOT_SIP) {
 		steer_drop(c, DP_REASON_SIP_NOT_SIP, "neither a request nor a status line");
 	} else if (!c->m->is_request && result != SIP_ERR_TOO_LARGE) {
-		if (result == SIP_OK)
-			steer_response(c);
-		else
-			steer_drop(c, DP_REASON_SIP_MALFORMED, sip_result_name(result));
-		n->sip_responses += c->v->action != STEER_HAND_OVER;
+		steer_drop(c, DP_REASON_SIP_MALFORMED, sip_result_name(result));
+		n->sip_responses++;
 	} else {
-		if (result != SIP_OK)
-			steer_answer_malformed(c, result);
-		else if (c->in->spread == STEER_SPREAD_NONE || !steer_hands_on(c))
-			steer_request(c);
-		n->sip_requests += c->v->action != STEER_HAND_OVER;
+		steer_answer_malformed(c, result);
+		n->sip_requests++;
 	}
+}
+
+/* A message that parses; hash: of its source. */
+static inline void sip(struct steer_ctx *c, uint32_t hash)
+{
+	struct dp_worker_counters *n = c->s->p.counters;
+
+	if (!c->m->is_request) {
+		steer_response(c);
+		n->sip_responses += c->v->action != STEER_HAND_OVER;
+		return;
+	}
+	c->source = find_source(c, hash);
+	if (__builtin_expect(only_members(c->in->listener) && !c->source, 0)) {
+		drop_stranger(c);
+		return;
+	}
+	if (c->in->spread == STEER_SPREAD_NONE || !steer_hands_on(c))
+		steer_request(c);
+	n->sip_requests += c->v->action != STEER_HAND_OVER;
+}
+
+/* A datagram that was not looked at ahead, or does not parse: whatever it is. false: decided. */
+static __attribute__((noinline)) bool look_now(struct steer_ctx *c, uint32_t *hash)
+{
+	const struct steer_in *in = c->in;
+	const struct steer_ahead *a = in->ahead;
+	enum sip_result result;
+
+	c->m = a && a->parsed ? &a->msg : &c->s->msg;
+	c->s->last = c->m;
+	c->service = dp_cfg_service(c->cfg, in->listener->service);
+	c->slot = NULL;
+	if (is_keepalive(in->buf, in->len)) {
+		steer_drop(c, DP_REASON_KEEPALIVE, "keep-alive");
+		return false;
+	}
+	if (!c->service) {
+		steer_drop(c, DP_REASON_REQ_UNROUTABLE, "listener without a service");
+		return false;
+	}
+	*hash = dp_ip_hash(&in->src.ip);
+	if ((c->service->n_allow | c->service->n_deny | c->service->requests_per_s) && !in->local
+	    && !find_source(c, *hash) && !steer_guard(c))
+		return false;
+	if (steer_is_stun(in->buf, in->len)) {
+		c->source = find_source(c, *hash);
+		if (only_members(in->listener) && !c->source)
+			steer_drop(c, DP_REASON_REQ_NOT_MEMBER, "STUN to an egress address");
+		else
+			steer_stun(c);
+		return false;
+	}
+	result = c->m == &c->s->msg ? sip_msg_parse(&c->s->msg, in->buf, in->len) : a->result;
+	if (result != SIP_OK)
+		malformed(c, result, *hash);
+	return result == SIP_OK;
 }
 
 void steer_message(struct steer *s, const struct steer_in *in, struct steer_verdict *v)
 {
+	const struct steer_ahead *a = in->ahead;
 	struct steer_ctx c;
-	bool members = only_members(in->listener);
-	enum sip_result result;
+	uint32_t hash;
 
-	steer_ctx_zero(&c);
+	steer_ctx_zero_rest(&c);
 	c.s = s;
 	c.cfg = s->cfg;
 	c.in = in;
 	c.v = v;
-	c.m = in->ahead && in->ahead->parsed ? &in->ahead->msg : &s->msg;
-	s->last = c.m;
-	c.service = dp_cfg_service(s->cfg, in->listener->service);
+	c.source = NULL;
 	c.cause = DP_RESCUE_N;
 	steer_verdict_init(v);
-	if (is_keepalive(in->buf, in->len)) {
-		steer_drop(&c, DP_REASON_KEEPALIVE, "keep-alive");
+	/* What parses is no keep-alive and no STUN, and its service was seen to guard nothing. */
+	if (__builtin_expect(a && a->parsed && a->result == SIP_OK, 1)) {
+		s->last = c.m = &a->msg;
+		c.service = a->service;
+		c.slot = a->slot;
+		hash = a->source_hash;
+	} else if (!look_now(&c, &hash)) {
 		return;
 	}
-	if (!c.service) {
-		steer_drop(&c, DP_REASON_REQ_UNROUTABLE, "listener without a service");
-		return;
-	}
-	if ((c.service->n_allow | c.service->n_deny | c.service->requests_per_s) && !in->local
-	    && !find_source(&c) && !steer_guard(&c))
-		return;
-	if (steer_is_stun(in->buf, in->len)) {
-		c.source = find_source(&c);
-		if (members && !c.source)
-			steer_drop(&c, DP_REASON_REQ_NOT_MEMBER, "STUN to an egress address");
-		else
-			steer_stun(&c);
-		return;
-	}
-	if (c.m != &s->msg) {
-		result = in->ahead->result;
-		c.slot = in->ahead->slot;
-	} else {
-		result = sip_msg_parse(&s->msg, in->buf, in->len);
-	}
-	if (c.m->is_request) {
-		c.source = find_source(&c);
-		if (members && !c.source) {
-			s->p.counters->sip_requests++;
-			steer_drop(&c, DP_REASON_REQ_NOT_MEMBER,
-				   "only members may send to an egress address");
-			return;
-		}
-	}
-	sip(&c, result);
+	sip(&c, hash);
 }

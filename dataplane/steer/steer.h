@@ -66,8 +66,9 @@ struct steer_ahead {
 	bool parsed;
 	bool has_next; /* of a response: the Via below the top one has been read */
 	enum sip_result result;
-	uint32_t source_hash; /* dp_ip_hash() of where it comes from */
-	const uint16_t *slot; /* of the service's table; NULL: not looked for */
+	uint32_t source_hash;             /* dp_ip_hash() of where it comes from */
+	const uint16_t *slot;             /* of the service's table; NULL: not looked for */
+	const struct dp_service *service; /* of the listener */
 	struct sip_msg msg;
 	uint64_t mac;          /* its transaction, under the first key; 0: not computed */
 	struct sip_via next;   /* with has_next */

@@ -35,14 +35,14 @@ int steer_trim_edit(struct steer_ctx *c)
 	return c->m->buf[0] > ' ' && c->m->len == c->in->len ? 0 : trim(c);
 }
 
-void steer_forward(struct steer_ctx *c, const struct dp_listener *from,
+bool steer_forward(struct steer_ctx *c, const struct dp_listener *from,
 		   const struct dp_endpoint *to, uint32_t member)
 {
 	struct steer_verdict *v = c->v;
 
-	if (sip_edits_len(&v->edits, c->in->len) > STEER_DATAGRAM_MAX) {
+	if (__builtin_expect(sip_edits_len(&v->edits, c->in->len) > STEER_DATAGRAM_MAX, 0)) {
 		steer_drop(c, DP_REASON_NO_ROOM, "larger than a datagram with our header fields");
-		return;
+		return false;
 	}
 	v->action = STEER_FORWARD;
 	v->from = from;
@@ -50,6 +50,7 @@ void steer_forward(struct steer_ctx *c, const struct dp_listener *from,
 	v->member = member;
 	if (!c->way)
 		c->s->p.counters->forwarded++;
+	return true;
 }
 
 static char *put_hostport(const struct steer_ctx *c, char *p, const struct dp_listener *l)
@@ -67,13 +68,16 @@ static inline void copy_prepared(char *p, const char *text, size_t len)
 		__builtin_memcpy(p + 64, text + 64, DP_PREPARED_SIZE - 64);
 }
 
-static inline char *put_via(const struct steer_ctx *c, char *p, const struct steer_hop *hop,
+static inline char *put_via(const struct dp_listener *in, char *p, const struct steer_hop *hop,
 			    const struct steer_branch *b)
 {
-	copy_prepared(p, hop->from->via, hop->from->via_len);
-	p += hop->from->via_len;
-	p = steer_put(p, c->in->listener->digits, 8);
-	p = steer_put(p, hop->member ? hop->member->digits + 8 : "00000000", 8);
+	const struct dp_listener *from = hop->from;
+	const char *member = hop->member ? hop->member->digits + 8 : "00000000";
+	size_t len = from->via_len;
+
+	copy_prepared(p, from->via, len);
+	p = steer_put(p + len, in->digits, 8);
+	p = steer_put(p, member, 8);
 	return steer_put(steer_branch_put_rest(b, p), TEXT("\r\n"));
 }
 
@@ -138,7 +142,7 @@ static inline bool find_dialog_flow(const struct steer_ctx *c, const struct stee
 			return false;
 		*f = *hop->flow;
 		return steer_uri_endpoint(c, &c->uri, c->strip_maddr, &e) < 0
-		       || e.port != hop->to.port || !dp_ip_equal(&e.ip, &hop->to.ip);
+		       || e.port != hop->to->port || !dp_ip_equal(&e.ip, &hop->to->ip);
 	}
 	if (!via->has_rport)
 		return false;
@@ -165,14 +169,17 @@ static inline char *put_rr(const struct steer_ctx *c, char *p, const struct stee
 			   const struct dp_listener *at, const struct dp_listener *other,
 			   const struct steer_cookie *k, struct steer_flow *flow)
 {
+	const struct dp_member *member = hop->member;
+	size_t len = at->route_len;
+
 	if (flow) {
 		p = put_route_flow(c, p, at, flow);
 	} else {
-		copy_prepared(p, at->route, at->route_len);
-		p += at->route_len;
+		copy_prepared(p, at->route, len);
+		p += len;
 	}
-	if (hop->member)
-		memcpy(p, hop->member->digits, sizeof(hop->member->digits));
+	if (member)
+		memcpy(p, member->digits, sizeof(member->digits));
 	else
 		steer_hex_put(p, (uint64_t)hop->pair->key << 32);
 	p = steer_put(p + 16, other->digits, sizeof(other->digits));
@@ -250,8 +257,9 @@ static inline void tag(const struct steer_ctx *c, struct steer_branch *b, struct
 /* Our header fields, on top of all others: what a list of values begins with stands above it. */
 static inline char *put_top(const struct steer_ctx *c, char *p, const struct steer_hop *hop)
 {
+	const struct dp_listener *in = c->in->listener;
 	struct steer_branch b = {
-		.listener = c->in->listener->key,
+		.listener = in->key,
 		.member = hop->member ? hop->member->key : 0,
 		.loop = c->t.loop,
 		.attempt = hop->attempt,
@@ -261,13 +269,13 @@ static inline char *put_top(const struct steer_ctx *c, char *p, const struct ste
 	struct steer_cookie k;
 
 	if (forms_dialog(c->m) && hop->pair) {
-		k = cookie_of(c, hop, c->in->listener);
+		k = cookie_of(c, hop, in);
 		tag(c, &b, &k);
-		p = put_via(c, p, hop, &b);
+		p = put_via(in, p, hop, &b);
 		return put_record_route(c, p, hop, &k);
 	}
 	b.tag = steer_branch_tag(c->t.secret, &b, c->t.mac);
-	p = put_via(c, p, hop, &b);
+	p = put_via(in, p, hop, &b);
 	if (c->m->method == SIP_METHOD_REGISTER && c->service->path && !c->source)
 		p = put_path(c, p, hop);
 	return p;
@@ -317,11 +325,13 @@ static inline char *put_u16(char *p, uint32_t v)
 /* The source address, as it will stand in the Via, at `text`. Returns its end. */
 static inline char *put_received(struct steer_ctx *c, char *text)
 {
+	const struct sip_ip src = c->in->src.ip;
 	char *ip = steer_put(text, TEXT(RECEIVED));
+	size_t len = dp_ip_put(&src, ip);
 
 	c->src = ip;
-	c->src_len = (uint8_t)dp_ip_put(&c->in->src.ip, ip);
-	return ip + c->src_len;
+	c->src_len = (uint8_t)len;
+	return ip + len;
 }
 
 /* RFC 3581 4: what the top Via says of the source, behind put_received(). A member that has not
@@ -331,11 +341,13 @@ static inline struct sip_span put_rport(const struct steer_ctx *c, char **end)
 {
 	const struct sip_via *via = &c->m->via;
 	struct sip_span at = { (uint16_t)(via->value.off + via->value.len), 0 };
+	const uint16_t port = c->in->src.port;
 
-	if (via->has_rport || !c->source) {
-		*end = put_u16(steer_put(*end, TEXT(RPORT)), c->in->src.port);
-		if (via->has_rport)
-			at = via->rport_param;
+	if (via->has_rport) {
+		at = via->rport_param;
+		*end = put_u16(steer_put(*end, TEXT(RPORT)), port);
+	} else if (!c->source) {
+		*end = put_u16(steer_put(*end, TEXT(RPORT)), port);
 	} else if (via->has_received) {
 		at = via->received_param;
 	}
@@ -383,28 +395,30 @@ static __attribute__((noinline, cold)) int edit_rare(struct steer_ctx *c,
 static inline int edit_front(struct steer_ctx *c, const struct steer_hop *hop)
 {
 	const struct sip_msg *m = c->m;
-	const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_MAX_FORWARDS);
-	char *text = steer_text(c->v, RECEIVED_ROOM + HOPS_ROOM + TOP_ROOM);
-	char *hops = text + RECEIVED_ROOM, *top = hops + HOPS_ROOM, *end;
-	struct sip_edits *es = &c->v->edits;
+	const struct sip_hdr *h = &m->hdr[m->first[SIP_HDR_MAX_FORWARDS]];
+	struct steer_verdict *v = c->v;
+	char *text = v->text + v->text_len, *hops = text + RECEIVED_ROOM, *top = hops + HOPS_ROOM;
+	struct sip_edits *es = &v->edits;
+	uint32_t max_forwards = m->max_forwards - 1;
 	struct sip_span at;
 	int32_t delta;
+	char *end;
 
-	if (!text)
+	if (v->text_len > STEER_TEXT_SIZE - (RECEIVED_ROOM + HOPS_ROOM + TOP_ROOM))
 		return -ENOSPC;
 	end = put_received(c, text);
 	at = put_rport(c, &end);
-	if (__builtin_expect(es->n != 0 || m->via.has_received || !h
-				     || m->max_forwards - 1 > UINT16_MAX
-				     || at.off + at.len > h->value_off,
+	if (__builtin_expect(es->n != 0 || m->via.has_received
+				     || !sip_msg_has(m, SIP_HDR_MAX_FORWARDS)
+				     || max_forwards > UINT16_MAX || at.off + at.len > h->value_off,
 			     0))
 		return edit_rare(c, hop, at, text, end);
 	delta = set_edit(&es->e[1], at, text, end);
-	end = put_u16(hops, m->max_forwards - 1);
+	end = put_u16(hops, max_forwards);
 	delta += set_edit(&es->e[2], (struct sip_span){ h->value_off, h->value_len }, hops, end);
-	es->n = 3;
 	end = put_top(c, top, hop);
-	c->v->text_len = (uint16_t)(end - c->v->text);
+	es->n = 3;
+	v->text_len = (uint16_t)(end - v->text);
 	delta += set_edit(&es->e[0], (struct sip_span){ m->hdrs_off, 0 }, top, end);
 	es->delta = delta;
 	return 0;
@@ -422,18 +436,14 @@ static void count(struct steer_ctx *c, const struct steer_hop *hop)
 {
 	struct dp_member_group *members = c->s->p.members;
 
-	if (members && hop->to_member && hop->number != STEER_NO_MEMBER)
+	if (members && hop->number != STEER_NO_MEMBER)
 		++*DP_MEMBER_COUNTER(members, hop->number, requests[c->m->method]);
 }
 
 /* Most have no Route, and a Request-URI that stays. */
 static inline int routes_edit(struct steer_ctx *c)
 {
-	const struct steer_routes *r = &c->routes;
-
-	if (r->n_own == 0 && !(r->strict | r->has_next | c->strip_maddr))
-		return 0;
-	return steer_routes_edit(c);
+	return c->has_routes ? steer_routes_edit(c) : 0;
 }
 
 void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop)
@@ -451,14 +461,13 @@ void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop)
 		steer_drop(c, DP_REASON_NO_ROOM, "its edits do not fit");
 		return;
 	}
-	steer_forward(c, hop->from, &hop->to, member_of(c, hop));
-	if (c->v->action != STEER_FORWARD)
+	if (!steer_forward(c, hop->from, hop->to, member_of(c, hop)))
 		return;
 	count(c, hop);
 	if (c->way)
 		return;
 	if (c->is_trial)
 		steer_trial_sent(c, hop);
-	if (hop->to_member && c->t.record && !c->source)
+	if (c->t.record && !c->source && hop->number != STEER_NO_MEMBER)
 		steer_flight_sent(c, hop);
 }

@@ -120,6 +120,7 @@ struct steer_ctx {
 	const struct dp_service *service; /* of the listener */
 	const struct dp_source *source;   /* the member or pair that sent it; NULL: a client */
 	const uint16_t *slot;             /* steer_select_early()'s; NULL: not looked for */
+	bool has_routes;  /* `routes` has been filled: without, there is no Route, no parameter */
 	bool strip_maddr; /* it names us by maddr, which is stripped (RFC 3261 16.4) */
 	bool in_dialog;
 	bool came_back; /* it went the other way with the same Request-URI and Route */
@@ -138,6 +139,13 @@ struct steer_ctx {
 /* What of a context is zero at first: the rest is large, and set before it is read. */
 #define STEER_CTX_ZEROED \
 	(offsetof(struct steer_ctx, routes) + offsetof(struct steer_routes, cookie))
+
+/** The same of one whose fields up to `slot` are written one by one. */
+static inline void steer_ctx_zero_rest(struct steer_ctx *c)
+{
+	steer_zero(&c->slot + 1,
+		   STEER_CTX_ZEROED - offsetof(struct steer_ctx, slot) - sizeof(c->slot));
+}
 
 /** Zero a context as far as it has to be. */
 static inline void steer_ctx_zero(struct steer_ctx *c)
@@ -166,15 +174,29 @@ struct steer_resp {
 
 /** Where a request goes. */
 struct steer_hop {
-	struct dp_endpoint to;
+	const struct dp_endpoint *to; /* the member's, or `at` */
 	const struct dp_listener *from;
 	const struct dp_pair *pair;     /* for branch and cookie; NULL: from client to client */
 	const struct dp_member *member; /* that it goes to, or came from; NULL: not known exactly */
+	const struct steer_flow *flow;  /* the flow that it follows outward, NULL: none */
 	uint32_t number;                /* member number that it goes to, STEER_NO_MEMBER: none */
 	uint8_t attempt;
-	bool to_member;
-	const struct steer_flow *flow; /* the flow that it follows outward, NULL: none */
+
+	/* Not set unless the above says so. */
+	struct dp_endpoint at;
 };
+
+/** A hop that leads nowhere yet. */
+static inline void steer_hop_init(struct steer_hop *hop)
+{
+	hop->to = NULL;
+	hop->from = NULL;
+	hop->pair = NULL;
+	hop->member = NULL;
+	hop->flow = NULL;
+	hop->number = STEER_NO_MEMBER;
+	hop->attempt = 0;
+}
 
 /* steer.c */
 void steer_verdict_init(struct steer_verdict *v);
@@ -358,8 +380,8 @@ bool steer_outward(struct steer_ctx *c, struct steer_hop *hop);
 /** Find the table's slot for a client's request that has no Route, and have it fetched: it lies in
  * two megabytes of them. After the Request-URI has been read. */
 void steer_select_early(struct steer_ctx *c);
-/** The pair that the service's `select` names for a request, or NULL. */
-const struct dp_pair *steer_select_pair(const struct steer_ctx *c);
+/** The pair that the service's `select` names for a request, and its number, or NULL. */
+const struct dp_pair *steer_select_pair(const struct steer_ctx *c, uint32_t *number);
 /** Whether a request is an emergency call or has priority: shed last. */
 bool steer_is_emergency(const struct dp_cfg *cfg, const struct dp_service *service,
 			const struct sip_msg *m);
@@ -367,6 +389,9 @@ bool steer_is_emergency(const struct dp_cfg *cfg, const struct dp_service *servi
 /* steer_member.c */
 /** The active member of a pair, or NULL when it has none. */
 const struct dp_member *steer_active(const struct dp_pair *p, uint64_t word);
+/** Chooses the member of a pair, whose number is given, for a request that names none. */
+bool steer_choose_active(struct steer_ctx *c, struct steer_hop *hop, const struct dp_pair *pair,
+			 uint32_t number);
 /** Chooses the member of hop->pair; named: the one that the request's next hop names, or NULL. */
 bool steer_choose_member(struct steer_ctx *c, struct steer_hop *hop, const struct dp_pair *pair,
 			 const struct dp_member *named);
@@ -387,7 +412,8 @@ bool steer_hop_to_member(struct steer_ctx *c, struct steer_hop *hop, const struc
 /* steer_forward.c */
 void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop);
 /** Finishes an edited message: counts, or drops it when it is too large. */
-void steer_forward(struct steer_ctx *c, const struct dp_listener *from,
+/** @return whether it goes on. */
+bool steer_forward(struct steer_ctx *c, const struct dp_listener *from,
 		   const struct dp_endpoint *to, uint32_t member);
 /** What every forwarded message needs: no bytes before it, none behind it. */
 int steer_trim_edit(struct steer_ctx *c);

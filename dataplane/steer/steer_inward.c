@@ -56,7 +56,8 @@ static bool hop_to_client(struct steer_ctx *c, struct steer_hop *hop, const stru
 			     "the next hop is no address that can be sent to");
 		return false;
 	}
-	hop->to = *to;
+	hop->at = *to;
+	hop->to = &hop->at;
 	hop->from = l;
 	hop->flow = flow;
 	hop->number = STEER_NO_MEMBER;
@@ -96,17 +97,18 @@ static bool refuse_relay(struct steer_ctx *c)
 }
 
 /* The pair of a request that names no member. */
-static inline const struct dp_pair *find_pair(const struct steer_ctx *c)
+static const struct dp_pair *find_pair(const struct steer_ctx *c)
 {
 	const struct steer_record *r = c->t.record;
 	const struct dp_pair *p;
+	uint32_t number;
 
 	if (r && r->member != STEER_NO_MEMBER) {
 		p = dp_cfg_pair(c->cfg, r->member / DP_PAIR_MEMBERS);
 		if (p && dp_pair_serves(p, c->in->listener->service))
 			return p;
 	}
-	return c->routes.pair ? c->routes.pair : steer_select_pair(c);
+	return c->routes.pair ? c->routes.pair : steer_select_pair(c, &number);
 }
 
 /* A Route or Request-URI that names an address, or a dialog that leads outward. */
@@ -139,7 +141,7 @@ static __attribute__((noinline)) bool follow(struct steer_ctx *c, struct steer_h
 	return steer_choose_member(c, hop, pair, NULL);
 }
 
-bool steer_inward(struct steer_ctx *c, struct steer_hop *hop)
+static __attribute__((noinline)) bool inward_any(struct steer_ctx *c, struct steer_hop *hop)
 {
 	const struct steer_routes *r = &c->routes;
 	const struct dp_pair *pair;
@@ -154,4 +156,16 @@ bool steer_inward(struct steer_ctx *c, struct steer_hop *hop)
 		return false;
 	}
 	return steer_choose_member(c, hop, pair, NULL);
+}
+
+bool steer_inward(struct steer_ctx *c, struct steer_hop *hop)
+{
+	const struct dp_pair *pair;
+	uint32_t number;
+
+	/* Most begin something, and name nobody. */
+	if (c->has_routes || c->t.record || steer_may_be_literal(c->m->buf, c->uri.host)
+	    || (pair = steer_select_pair(c, &number)) == NULL)
+		return inward_any(c, hop);
+	return steer_choose_active(c, hop, pair, number);
 }

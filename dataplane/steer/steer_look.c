@@ -47,6 +47,7 @@ void steer_look(const struct steer *s, const struct steer_in *in, struct steer_a
 	a->mac = 0;
 	a->has_next = false;
 	a->to.port = 0;
+	a->service = c.service;
 	a->parsed = c.service && !is_guarded(c.service);
 	if (!a->parsed)
 		return;

@@ -35,13 +35,12 @@ static __attribute__((noinline)) const struct dp_member *find_challenger(const s
 	return m->valid ? m : NULL;
 }
 
-static inline const struct dp_member *challenger(const struct steer_ctx *c,
-						 const struct dp_pair *pair)
+static inline bool may_answer_challenge(const struct steer_ctx *c)
 {
 	const uint64_t credentials =
 		1ull << SIP_HDR_AUTHORIZATION | 1ull << SIP_HDR_PROXY_AUTHORIZATION;
 
-	return c->m->present & credentials && c->s->challenges ? find_challenger(c, pair) : NULL;
+	return c->m->present & credentials && c->s->challenges;
 }
 
 static inline bool is_down(uint64_t word, const struct dp_member *m)
@@ -76,13 +75,13 @@ static __attribute__((noinline, cold)) bool no_way(struct steer_ctx *c, const st
 static inline bool hop_to_member(struct steer_ctx *c, struct steer_hop *hop,
 				 const struct dp_pair *p, uint32_t pair, const struct dp_member *m)
 {
-	hop->to = m->at;
-	hop->to_member = true;
+	bool has_address = m->at.port != 0 && !dp_ip_is_unanswerable(&m->at.ip);
+	const struct dp_listener *from = steer_member_listener(c, p, &m->at.ip);
+
+	hop->to = &m->at;
 	hop->number = pair * DP_PAIR_MEMBERS + m->slot;
-	hop->from = steer_member_listener(c, p, &m->at.ip);
-	if (!hop->from || m->at.port == 0 || dp_ip_is_unanswerable(&m->at.ip))
-		return no_way(c, m);
-	return true;
+	hop->from = from;
+	return __builtin_expect(from && has_address, 1) ? true : no_way(c, m);
 }
 
 bool steer_hop_to_member(struct steer_ctx *c, struct steer_hop *hop, const struct dp_pair *pair,
@@ -119,7 +118,7 @@ static void keep_listener(const struct steer_ctx *c, struct steer_hop *hop)
 	if (hop->from->key == key)
 		return;
 	l = dp_cfg_listener_by_key(c->cfg, key);
-	if (l && dp_ip_is_v4(&l->at.ip) == dp_ip_is_v4(&hop->to.ip))
+	if (l && dp_ip_is_v4(&l->at.ip) == dp_ip_is_v4(&hop->to->ip))
 		hop->from = l;
 }
 
@@ -186,7 +185,7 @@ trial(struct steer_ctx *c, const struct dp_pair *pair, uint64_t word)
 static inline const struct dp_member *choose(struct steer_ctx *c, const struct dp_pair *pair,
 					     const struct dp_member *named, uint64_t word)
 {
-	const struct dp_member *m = challenger(c, pair);
+	const struct dp_member *m = may_answer_challenge(c) ? find_challenger(c, pair) : NULL;
 
 	if (m && !is_down(word, m)) {
 		c->v->why = "the member that challenged this call";
@@ -269,6 +268,25 @@ bool steer_choose_member(struct steer_ctx *c, struct steer_hop *hop, const struc
 	m = choose(c, pair, named, word);
 	if (!m || !may_serve(c, m))
 		return nobody(c, m);
+	hop->member = m;
+	return hop_to_member(c, hop, pair, number, m);
+}
+
+/* The usual way of steer_choose_member(): nothing but the active member comes into question. */
+bool steer_choose_active(struct steer_ctx *c, struct steer_hop *hop, const struct dp_pair *pair,
+			 uint32_t number)
+{
+	uint64_t word = steer_word(c->s, (uint16_t)number);
+	const struct dp_member *m = dp_pair_member(pair, dp_word_active(word));
+
+	if (__builtin_expect((word & (DP_WORD_VALID | DP_WORD_OUT_OF_SERVICE | DP_WORD_TRIAL))
+					     != DP_WORD_VALID
+				     || may_answer_challenge(c) || !m->valid
+				     || !(m->methods >> c->m->method & 1),
+			     0))
+		return steer_choose_member(c, hop, pair, NULL);
+	c->v->why = "the active member";
+	hop->pair = pair;
 	hop->member = m;
 	return hop_to_member(c, hop, pair, number, m);
 }

@@ -23,11 +23,11 @@ static const struct dp_listener *client_listener(const struct steer_ctx *c,
 		l = dp_cfg_listener_by_key(c->cfg, hop->flow->listener);
 	else if (c->routes.n_crossings > 0)
 		l = dp_cfg_listener_by_key(c->cfg, c->routes.cookie.listener);
-	if (fits(l, &hop->to.ip))
+	if (fits(l, &hop->to->ip))
 		return l;
-	if ((c->in->listener->flags & DP_LISTENER_CLIENT) && fits(c->in->listener, &hop->to.ip))
+	if ((c->in->listener->flags & DP_LISTENER_CLIENT) && fits(c->in->listener, &hop->to->ip))
 		return c->in->listener;
-	return steer_default_listener(c, &hop->to.ip);
+	return steer_default_listener(c, &hop->to->ip);
 }
 
 static bool refuse(struct steer_ctx *c, unsigned int status, const char *phrase, const char *why)
@@ -43,7 +43,7 @@ static bool find_target(struct steer_ctx *c, struct steer_hop *hop)
 	int e;
 
 	if (r->has_flow && steer_routes_end_at_client(c)) {
-		hop->to = (struct dp_endpoint){ .ip = r->flow.ip,
+		hop->at = (struct dp_endpoint){ .ip = r->flow.ip,
 						.port = r->flow.port,
 						.transport = DP_UDP };
 		hop->flow = &r->flow;
@@ -51,9 +51,9 @@ static bool find_target(struct steer_ctx *c, struct steer_hop *hop)
 		return true;
 	}
 	if (r->has_next)
-		e = steer_uri_endpoint(c, &r->next, false, &hop->to);
+		e = steer_uri_endpoint(c, &r->next, false, &hop->at);
 	else
-		e = steer_uri_endpoint(c, &c->uri, c->strip_maddr, &hop->to);
+		e = steer_uri_endpoint(c, &c->uri, c->strip_maddr, &hop->at);
 	if (e == -EPROTONOSUPPORT)
 		return refuse(c, 480, "Next Hop Is Not Reached By UDP",
 			      "the next hop asks for another transport");
@@ -72,19 +72,19 @@ bool steer_outward(struct steer_ctx *c, struct steer_hop *hop)
 	const struct dp_member *m;
 	uint16_t number;
 
-	hop->number = STEER_NO_MEMBER;
+	hop->to = &hop->at;
 	hop->pair = dp_cfg_pair(c->cfg, c->source->pair);
 	if (c->source->slot < DP_PAIR_MEMBERS && dp_pair_member(hop->pair, c->source->slot)->valid)
 		hop->member = dp_pair_member(hop->pair, c->source->slot);
 	if (!find_target(c, hop))
 		return false;
-	if (dp_cfg_listener_at(c->cfg, &hop->to))
+	if (dp_cfg_listener_at(c->cfg, hop->to))
 		return refuse(c, 404, "Nobody Of That Name Here",
 			      "the next hop is the appliance itself");
-	if (hop->to.port == 0 || dp_ip_is_unanswerable(&hop->to.ip))
+	if (hop->to->port == 0 || dp_ip_is_unanswerable(&hop->to->ip))
 		return refuse(c, 480, "No Way To The Next Hop",
 			      "the next hop is no address that can be sent to");
-	m = dp_cfg_member_at(c->cfg, &hop->to, &number);
+	m = dp_cfg_member_at(c->cfg, hop->to, &number);
 	if (m) {
 		pair = dp_cfg_pair(c->cfg, number);
 		return steer_hop_to_member(c, hop, pair, steer_twin_if_down(c, pair, m));

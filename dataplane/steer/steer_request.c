@@ -71,6 +71,7 @@ static __attribute__((noinline)) bool check_routes(struct steer_ctx *c)
 			     "a Route value is malformed");
 		return false;
 	}
+	c->has_routes = true;
 	c->in_dialog = c->m->to_tag.len > 0 || c->routes.n_crossings > 0;
 	return true;
 }
@@ -86,13 +87,12 @@ static inline bool check_route_and_hops(struct steer_ctx *c)
 
 /* OPTIONS whose Request-URI is the appliance: our address or name, no user, no Route beyond us (RFC
  * 3261 11). Without a port, our address is ours whatever port it was sent to. */
-static bool is_own_options(const struct steer_ctx *c)
+static __attribute__((noinline)) bool is_for_us(const struct steer_ctx *c)
 {
 	uint16_t port = c->in->listener->at.port;
 	const struct sip_uri *u = &c->uri;
 
-	if (c->m->method != SIP_METHOD_OPTIONS || u->has_user || u->scheme != SIP_SCHEME_SIP
-	    || c->routes.has_next)
+	if (u->has_user || u->scheme != SIP_SCHEME_SIP || c->routes.has_next)
 		return false;
 	if (steer_own_listener(c, u->host, u->port))
 		return true;
@@ -123,9 +123,9 @@ static bool check_limits(struct steer_ctx *c)
 	return true;
 }
 
-static void count_member(struct steer_ctx *c)
+static void count_member(const struct steer_ctx *c)
 {
-	if (c->s->p.members && c->source && c->source->slot < DP_PAIR_MEMBERS)
+	if (c->s->p.members && c->source->slot < DP_PAIR_MEMBERS)
 		++*DP_MEMBER_COUNTER(c->s->p.members,
 				     (uint32_t)c->source->pair * DP_PAIR_MEMBERS + c->source->slot,
 				     from);
@@ -133,10 +133,12 @@ static void count_member(struct steer_ctx *c)
 
 void steer_request(struct steer_ctx *c)
 {
-	struct steer_hop hop = { .number = STEER_NO_MEMBER };
+	const bool is_client = c->source == NULL;
+	struct steer_hop hop;
 	bool on;
 
-	count_member(c);
+	if (!is_client)
+		count_member(c);
 	if (c->m->method == SIP_METHOD_ACK && steer_is_own_ack(c)) {
 		steer_flight_own_ack(c);
 		steer_drop(c, DP_REASON_REQ_ACK_ABSORBED, "ACK for an answer of our own");
@@ -149,28 +151,30 @@ void steer_request(struct steer_ctx *c)
 	}
 	if (!check_uri(c) || !check_route_and_hops(c))
 		return;
-	if (is_own_options(c)) {
+	if (c->m->method == SIP_METHOD_OPTIONS && is_for_us(c)) {
 		steer_answer_options(c);
 		return;
 	}
-	if (!c->source && !c->slot)
+	if (is_client && !c->slot)
 		steer_select_early(c);
 	steer_transaction_find(c);
 	if (!c->t.record)
 		c->t.loop = steer_loop_hash(c->t.secret, c->m);
 	if (!check_limits(c))
 		return;
-	if (c->t.record && !c->source && !steer_flight_request(c))
+	if (c->t.record && is_client && !steer_flight_request(c))
 		return;
-	on = c->source ? steer_outward(c, &hop) : steer_inward(c, &hop);
+	steer_hop_init(&hop);
+	on = is_client ? steer_inward(c, &hop) : steer_outward(c, &hop);
 	if (on)
 		steer_forward_request(c, &hop);
 }
 
 void steer_request_again(struct steer_ctx *c)
 {
-	struct steer_hop hop = { .number = STEER_NO_MEMBER };
+	struct steer_hop hop;
 
+	steer_hop_init(&hop);
 	if (!check_uri(c) || !check_route_and_hops(c))
 		return;
 	steer_transaction_find(c);

@@ -203,15 +203,18 @@ void steer_select_early(struct steer_ctx *c)
 	__builtin_prefetch(c->slot);
 }
 
-const struct dp_pair *steer_select_pair(const struct steer_ctx *c)
+const struct dp_pair *steer_select_pair(const struct steer_ctx *c, uint32_t *number)
 {
 	const struct dp_service *s = c->service;
+	const uint16_t *slot = c->slot;
 
-	if (s->n_pairs == 0 || s->maglev_size == 0)
-		return NULL;
-	if (!has_table(s))
-		return dp_cfg_pair(c->cfg, *(const uint16_t *)dp_cfg_at(c->cfg, s->pairs));
-	return dp_cfg_pair(c->cfg, *(c->slot ? c->slot : slot_of(c)));
+	if (!slot) {
+		if (s->n_pairs == 0 || s->maglev_size == 0)
+			return NULL;
+		slot = has_table(s) ? slot_of(c) : dp_cfg_at(c->cfg, s->pairs);
+	}
+	*number = *slot;
+	return dp_cfg_pair(c->cfg, *slot);
 }
 
 /* ---- Emergency calls ---- */
