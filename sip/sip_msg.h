@@ -179,7 +179,7 @@ struct sip_msg {
 	uint16_t hdrs_end; /* first byte of the blank line, or of the line that ended the parse */
 	uint16_t n_hdrs;
 	uint8_t decoded;    /* set of enum sip_decoded */
-	bool more_vias;     /* perhaps another header line is a Via: false when surely none is */
+	bool more_vias;     /* perhaps there is another Via: false when surely there is none */
 	uint64_t present;   /* bit n set: a header with id n is there */
 	struct sip_via via; /* topmost Via */
 	struct sip_span call_id;

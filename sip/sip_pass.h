@@ -349,10 +349,20 @@ static __attribute__((noinline)) bool start_line(struct sip_parse *p, uint32_t s
 	return true;
 }
 
-/* Decode what quick_fields() left. */
+/* Whether the top Via does not fill its header's value. */
+static bool shares_its_line(const struct sip_msg *m)
+{
+	const struct sip_hdr *h = quick_hdr(m, SIP_HDR_VIA);
+
+	return (m->present & SIP_BIT(SIP_HDR_VIA))
+	       && m->via.value.off + m->via.value.len != h->value_off + h->value_len;
+}
+
+/* Decode what quick_fields() left, whose Via fills its line. */
 static __attribute__((noinline)) void decode(struct sip_parse *p, uint64_t left)
 {
 	decode_via(p, left);
+	p->m->more_vias |= shares_its_line(p->m);
 	decode_addrs(p, left);
 	decode_rest(p, left);
 }

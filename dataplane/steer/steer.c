@@ -272,9 +272,10 @@ static inline void sip(struct steer_ctx *c, uint32_t hash)
 		drop_stranger(c);
 		return;
 	}
-	if (c->in->spread == STEER_SPREAD_NONE || !steer_hands_on(c))
-		steer_request(c);
-	n->sip_requests += c->v->action != STEER_HAND_OVER;
+	if (c->in->spread != STEER_SPREAD_NONE && steer_hands_on(c))
+		return;
+	n->sip_requests++;
+	steer_request(c);
 }
 
 /* A datagram that was not looked at ahead, or does not parse: whatever it is. false: decided. */

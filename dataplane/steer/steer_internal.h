@@ -336,13 +336,6 @@ bool steer_next_via_plain(const struct sip_msg *m, struct sip_via *via);
 /* steer_transaction.c */
 /** Walks the Vias below the top one. */
 void steer_lower_vias(struct sip_via_iter *it, const struct sip_msg *m);
-/** Whether the top Via is certainly the only one: false if another one stands on its line, too. */
-static inline bool steer_is_only_via(const struct sip_msg *m)
-{
-	const struct sip_hdr *h = &m->hdr[m->first[SIP_HDR_VIA]];
-
-	return !m->more_vias && m->via.value.off + m->via.value.len == h->value_off + h->value_len;
-}
 /** Whether a branch identifies a transaction (RFC 3261 8.1.1.7). */
 bool steer_is_rfc3261_branch(const struct sip_msg *m, struct sip_span branch);
 uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg *m,
@@ -372,7 +365,7 @@ void steer_request(struct steer_ctx *c);
 /** Steer the copy of a client's request, which has passed the checks, for the branch c->way. */
 void steer_request_again(struct steer_ctx *c);
 
-/* steer_inward.c, steer_outward.c: where a client's and a member's request goes. */
+/* steer_inward.c, steer_outward.c: where a client's and a member's request goes. hop: out. */
 bool steer_inward(struct steer_ctx *c, struct steer_hop *hop);
 bool steer_outward(struct steer_ctx *c, struct steer_hop *hop);
 
@@ -389,7 +382,7 @@ bool steer_is_emergency(const struct dp_cfg *cfg, const struct dp_service *servi
 /* steer_member.c */
 /** The active member of a pair, or NULL when it has none. */
 const struct dp_member *steer_active(const struct dp_pair *p, uint64_t word);
-/** Chooses the member of a pair, whose number is given, for a request that names none. */
+/** Fills a hop, to the member of a pair, whose number is given, for a request that names none. */
 bool steer_choose_active(struct steer_ctx *c, struct steer_hop *hop, const struct dp_pair *pair,
 			 uint32_t number);
 /** Chooses the member of hop->pair; named: the one that the request's next hop names, or NULL. */

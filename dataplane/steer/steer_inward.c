@@ -146,6 +146,7 @@ static __attribute__((noinline)) bool inward_any(struct steer_ctx *c, struct ste
 	const struct steer_routes *r = &c->routes;
 	const struct dp_pair *pair;
 
+	steer_hop_init(hop);
 	/* The usual next hop, the Request-URI with a name for its host, names no member. */
 	if (r->has_next | r->next_own | r->outward || c->uri.params.len
 	    || steer_may_be_literal(c->m->buf, c->uri.host))

@@ -283,10 +283,14 @@ bool steer_choose_active(struct steer_ctx *c, struct steer_hop *hop, const struc
 					     != DP_WORD_VALID
 				     || may_answer_challenge(c) || !m->valid
 				     || !(m->methods >> c->m->method & 1),
-			     0))
+			     0)) {
+		steer_hop_init(hop);
 		return steer_choose_member(c, hop, pair, NULL);
+	}
 	c->v->why = "the active member";
 	hop->pair = pair;
 	hop->member = m;
+	hop->flow = NULL;
+	hop->attempt = 0;
 	return hop_to_member(c, hop, pair, number, m);
 }

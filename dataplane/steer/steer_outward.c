@@ -72,6 +72,7 @@ bool steer_outward(struct steer_ctx *c, struct steer_hop *hop)
 	const struct dp_member *m;
 	uint16_t number;
 
+	steer_hop_init(hop);
 	hop->to = &hop->at;
 	hop->pair = dp_cfg_pair(c->cfg, c->source->pair);
 	if (c->source->slot < DP_PAIR_MEMBERS && dp_pair_member(hop->pair, c->source->slot)->valid)

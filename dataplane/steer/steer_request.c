@@ -109,7 +109,7 @@ static bool check_limits(struct steer_ctx *c)
 		steer_answer(c, 483, NULL, NULL, DP_REASON_REQ_UNROUTABLE, "Max-Forwards is 0");
 		return false;
 	}
-	if (!steer_is_only_via(m) && is_loop(c)) {
+	if (m->more_vias && is_loop(c)) {
 		steer_answer(c, 482, NULL, NULL, DP_REASON_REQ_UNROUTABLE,
 			     "it has been here before with the same Request-URI and Route");
 		return false;
@@ -164,7 +164,6 @@ void steer_request(struct steer_ctx *c)
 		return;
 	if (c->t.record && is_client && !steer_flight_request(c))
 		return;
-	steer_hop_init(&hop);
 	on = is_client ? steer_inward(c, &hop) : steer_outward(c, &hop);
 	if (on)
 		steer_forward_request(c, &hop);
@@ -174,7 +173,6 @@ void steer_request_again(struct steer_ctx *c)
 {
 	struct steer_hop hop;
 
-	steer_hop_init(&hop);
 	if (!check_uri(c) || !check_route_and_hops(c))
 		return;
 	steer_transaction_find(c);

@@ -32,7 +32,7 @@ static const struct {
 	bool more;
 } via_rows[] = {
 	{ "Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\n", false },
-	{ "Via: SIP/2.0/UDP a;branch=z9hG4bK1, SIP/2.0/UDP b;branch=z9hG4bK2\r\n", false },
+	{ "Via: SIP/2.0/UDP a;branch=z9hG4bK1, SIP/2.0/UDP b;branch=z9hG4bK2\r\n", true },
 	{ "Via: SIP/2.0/UDP a\r\n ;branch=z9hG4bK1\r\nSubject: via\r\n", false },
 	{ "Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\nVia: SIP/2.0/UDP b;branch=z9hG4bK2\r\n", true },
 	{ "v: SIP/2.0/UDP a;branch=z9hG4bK1\r\nSubject: x\r\nVIA: SIP/2.0/UDP b\r\n", true },
@@ -41,7 +41,7 @@ static const struct {
 };
 
 /* At the front of a message and at its end, where the scan has fewer bytes to look at. */
-Test(msg, whether_another_line_is_a_via)
+Test(msg, whether_there_is_another_via)
 {
 	for (size_t i = 0; i < 2 * (sizeof(via_rows) / sizeof(via_rows[0])); i++) {
 		static const char rest[] = "From: <sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\n"
