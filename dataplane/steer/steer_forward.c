@@ -325,9 +325,9 @@ static inline char *put_u16(char *p, uint32_t v)
 /* The source address, as it will stand in the Via, at `text`. Returns its end. */
 static inline char *put_received(struct steer_ctx *c, char *text)
 {
-	const struct sip_ip src = c->in->src.ip;
+	const struct sip_ip *src = &c->in->src.ip;
 	char *ip = steer_put(text, TEXT(RECEIVED));
-	size_t len = dp_ip_put(&src, ip);
+	size_t len = dp_ip_put(src, ip);
 
 	c->src = ip;
 	c->src_len = (uint8_t)len;

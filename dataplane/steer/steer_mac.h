@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -94,21 +95,33 @@ static inline uint64_t steer_digest1(const struct dp_secret *key, enum steer_dom
 					 + steer_digest_product(k + 4, last, last + 8));
 }
 
-/** The same of two, in line where the second one has 8 to 16 bytes, as an IPv4 literal mostly. */
-static inline uint64_t steer_digest2(const struct dp_secret *key, enum steer_domain domain,
-				     uint32_t extra, struct steer_part a, struct steer_part b)
+/** Whether two parts have the usual lengths: the second one is an IPv4 literal mostly. */
+static inline bool steer_digest2_is_short(struct steer_part a, struct steer_part b)
+{
+	return (a.len - 17 < 16) & (b.len - 8 <= 8);
+}
+
+/** The digest of two parts of these lengths. */
+static inline uint64_t steer_digest2_short(const struct dp_secret *key, enum steer_domain domain,
+					   uint32_t extra, struct steer_part a, struct steer_part b)
 {
 	const uint64_t *k = key->digest;
 	const uint8_t *p = a.p, *last = p + a.len - 16, *q = b.p;
 
-	if (__builtin_expect((a.len - 17 >= 16) | (b.len - 8 > 8), 0))
-		return steer_digest2_any(key, domain, extra, a, b);
 	return steer_digest_fold(k,
 				 (steer_uint128)(((uint64_t)extra << 32 | 2 << 8 | domain) + k[0])
 						 * ((a.len << 16 | b.len) + k[1])
 					 + steer_digest_product(k + 2, p, p + 8)
 					 + steer_digest_product(k + 4, last, last + 8)
 					 + steer_digest_product(k + 6, q, q + b.len - 8));
+}
+
+/** steer_digest() of two. */
+static inline uint64_t steer_digest2(const struct dp_secret *key, enum steer_domain domain,
+				     uint32_t extra, struct steer_part a, struct steer_part b)
+{
+	return steer_digest2_is_short(a, b) ? steer_digest2_short(key, domain, extra, a, b)
+					    : steer_digest2_any(key, domain, extra, a, b);
 }
 
 /**

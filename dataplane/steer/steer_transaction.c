@@ -73,17 +73,30 @@ static __attribute__((noinline)) uint64_t mac_other(const struct dp_secret *key,
 	return mac ? mac : 1;
 }
 
-uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg *m,
-			       const struct sip_via *via)
+static __attribute__((noinline)) uint64_t
+mac_any(const struct dp_secret *key, const struct sip_msg *m, const struct sip_via *via)
 {
-	uint64_t mac = steer_digest2(key, STEER_DOMAIN_TRANSACTION, via->port,
-				     part_of(m, via->branch), part_of(m, via->host));
+	uint64_t mac = steer_digest2_any(key, STEER_DOMAIN_TRANSACTION, via->port,
+					 part_of(m, via->branch), part_of(m, via->host));
 
 	if (__builtin_expect(via->branch.len <= MAGIC_COOKIE_LEN
 				     || !is_magic(m->buf + via->branch.off) || mac == 0,
 			     0))
 		return mac_other(key, m, via, mac);
 	return mac;
+}
+
+/* What is not as usual is told at first, so that the rest needs to keep nothing for it. */
+uint64_t steer_transaction_mac(const struct dp_secret *key, const struct sip_msg *m,
+			       const struct sip_via *via)
+{
+	struct steer_part branch = part_of(m, via->branch), host = part_of(m, via->host);
+	uint64_t mac;
+
+	if (__builtin_expect(!steer_digest2_is_short(branch, host) || !is_magic(branch.p), 0))
+		return mac_any(key, m, via);
+	mac = steer_digest2_short(key, STEER_DOMAIN_TRANSACTION, via->port, branch, host);
+	return __builtin_expect(mac != 0, 1) ? mac : mac_any(key, m, via);
 }
 
 /* Parts of one digest; a longer list is chained. */
