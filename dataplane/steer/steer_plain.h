@@ -133,39 +133,6 @@ static inline struct steer_plain_ends steer_plain_ends_of(const uint8_t *p, uint
 	return e;
 }
 
-/** The parts of a plain text. */
-struct steer_plain {
-	uint32_t at;   /* offset of the '@' */
-	uint32_t host; /* where the host starts: behind it, or 0: there is none */
-	uint32_t stop; /* where the host ends: at the text's end, or at the first byte of no host */
-};
-
-/**
- * Take "user@host" or "host" apart, when user and host are plain, and not empty.
- * @param room  How many bytes of p can be read: len rounded up to STEER_PLAIN_STEP, or more.
- * @param host  STEER_PLAIN_HOST or STEER_PLAIN_HOST_LOWER: what a host may be of.
- * @param out   Out; unspecified when it is not of that form.
- */
-static inline bool steer_plain_read(const uint8_t *p, uint32_t len, uint32_t room, uint8_t host,
-				    struct steer_plain *out)
-{
-	struct steer_plain_ends e;
-
-	if (len - 1 >= STEER_PLAIN_MAX)
-		return false;
-	e = steer_plain_ends_of(p, len, room, host);
-	out->at = (uint32_t)__builtin_ctzll(e.user);
-	out->host = 0;
-	if (out->at < len && p[out->at] == '@') {
-		if (out->at == 0)
-			return false;
-		e.host &= ~1ull << out->at;
-		out->host = out->at + 1;
-	}
-	out->stop = (uint32_t)__builtin_ctzll(e.host);
-	return out->stop > out->host;
-}
-
 /**
  * A port of one to five digits.
  * @param p  Eight bytes of it can be read.
@@ -193,4 +160,25 @@ static inline int32_t steer_plain_port(const uint8_t *p, uint32_t n)
  * @param uri  Out: what sip_msg_uri() says of it; unspecified when it is not of that form.
  * @return whether it is of that form; another one may be good, too.
  */
-bool steer_plain_uri(const struct sip_msg *m, struct sip_span s, struct sip_uri *uri);
+typedef bool steer_plain_uri_fn(const struct sip_msg *m, struct sip_span s, struct sip_uri *uri);
+
+/**
+ * Whether a URI is the usual address of record, "sip:user@host" with nothing to be decoded and the
+ * host in lower case: what is behind "sip:" is its own key then.
+ * @param s  A span of m.
+ */
+typedef bool steer_plain_aor_fn(const struct sip_msg *m, struct sip_span s);
+
+/** A way to do it; all say the same. */
+struct steer_plain_impl {
+	const char *name;
+	steer_plain_uri_fn *uri;
+	steer_plain_aor_fn *aor;
+};
+
+/** All that this machine can run, the best one first. @return how many; at least 1. */
+size_t steer_plain_impls(const struct steer_plain_impl **list);
+
+/** The best one. */
+extern steer_plain_uri_fn *steer_plain_uri;
+extern steer_plain_aor_fn *steer_plain_aor;

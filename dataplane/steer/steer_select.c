@@ -137,28 +137,6 @@ static void key_request_uri_user(struct key *k, const struct sip_msg *m, const s
 		key_put_uri_user(k, m, &to);
 }
 
-/* The usual address of record, "sip:user@host" with nothing to be decoded, is its own key. Returns
- * the key's length and where it starts, or 0: not of that form. */
-static inline uint32_t plain_aor(const struct sip_msg *m, const uint8_t **key)
-{
-	struct sip_span s = aor_of(m);
-	const uint8_t *p = sip_at(m, s) + 4;
-	uint32_t len = s.len - 4u, at;
-	struct steer_plain_ends e;
-
-	if (len - 1 >= STEER_PLAIN_MAX || s.off + s.len + STEER_PLAIN_STEP > m->len
-	    || memcmp(p - 4, "sip:", 4) != 0)
-		return 0;
-	e = steer_plain_ends_of(p, len, m->len - s.off - 4, STEER_PLAIN_HOST_LOWER);
-	at = (uint32_t)__builtin_ctzll(e.user);
-	/* Behind the '@' something, and nothing of no host: its first end is the text's. */
-	if (at - 1 >= len - 1 || p[at] != '@'
-	    || (e.host & (~1ull << at)) << (63 - len) != 1ull << 63 || at + 1 == len)
-		return 0;
-	*key = p;
-	return len;
-}
-
 static __attribute__((noinline)) uint64_t hash_key(const struct steer_ctx *c)
 {
 	struct key k;
@@ -173,13 +151,13 @@ static __attribute__((noinline)) uint64_t hash_key(const struct steer_ctx *c)
 	return steer_hash(k.b, k.len);
 }
 
+/* A plain address of record is its own key. */
 static inline uint64_t select_hash(const struct steer_ctx *c)
 {
-	const uint8_t *p;
-	uint32_t len;
+	struct sip_span aor = aor_of(c->m);
 
-	if (c->service->select == DP_SELECT_AOR && (len = plain_aor(c->m, &p)) > 0)
-		return steer_hash(p, len);
+	if (c->service->select == DP_SELECT_AOR && steer_plain_aor(c->m, aor))
+		return steer_hash(sip_at(c->m, aor) + 4, aor.len - 4u);
 	return hash_key(c);
 }
 
