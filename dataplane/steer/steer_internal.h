@@ -367,6 +367,8 @@ void steer_request_again(struct steer_ctx *c);
 
 /* steer_inward.c, steer_outward.c: where a client's and a member's request goes. hop: out. */
 bool steer_inward(struct steer_ctx *c, struct steer_hop *hop);
+/** The same for what does not go the usual way: all that has a Route or a record, or names one. */
+bool steer_inward_any(struct steer_ctx *c, struct steer_hop *hop);
 bool steer_outward(struct steer_ctx *c, struct steer_hop *hop);
 
 /* steer_select.c */

@@ -141,7 +141,7 @@ static __attribute__((noinline)) bool follow(struct steer_ctx *c, struct steer_h
 	return steer_choose_member(c, hop, pair, NULL);
 }
 
-static __attribute__((noinline)) bool inward_any(struct steer_ctx *c, struct steer_hop *hop)
+__attribute__((noinline)) bool steer_inward_any(struct steer_ctx *c, struct steer_hop *hop)
 {
 	const struct steer_routes *r = &c->routes;
 	const struct dp_pair *pair;
@@ -167,6 +167,6 @@ bool steer_inward(struct steer_ctx *c, struct steer_hop *hop)
 	/* Most begin something, and name nobody. */
 	if (c->has_routes || c->t.record || steer_may_be_literal(c->m->buf, c->uri.host)
 	    || (pair = steer_select_pair(c, &number)) == NULL)
-		return inward_any(c, hop);
+		return steer_inward_any(c, hop);
 	return steer_choose_active(c, hop, pair, number);
 }

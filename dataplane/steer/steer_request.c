@@ -176,6 +176,6 @@ void steer_request_again(struct steer_ctx *c)
 	if (!check_uri(c) || !check_route_and_hops(c))
 		return;
 	steer_transaction_find(c);
-	if (c->t.record && steer_inward(c, &hop))
+	if (c->t.record && steer_inward_any(c, &hop))
 		steer_forward_request(c, &hop);
 }
