@@ -406,6 +406,8 @@ bool steer_hop_to_member(struct steer_ctx *c, struct steer_hop *hop, const struc
 
 /* steer_forward.c */
 void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop);
+/** The same for a copy. */
+void steer_forward_again(struct steer_ctx *c, const struct steer_hop *hop);
 /** Finishes an edited message: counts, or drops it when it is too large. */
 /** @return whether it goes on. */
 bool steer_forward(struct steer_ctx *c, const struct dp_listener *from,

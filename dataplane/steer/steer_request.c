@@ -177,5 +177,5 @@ void steer_request_again(struct steer_ctx *c)
 		return;
 	steer_transaction_find(c);
 	if (c->t.record && steer_inward_any(c, &hop))
-		steer_forward_request(c, &hop);
+		steer_forward_again(c, &hop);
 }
