@@ -22,11 +22,6 @@ uint16_t dp_cfg_listener_number(const struct dp_cfg *c, const struct dp_listener
 	return (uint16_t)(l - (const struct dp_listener *)dp_cfg_at(c, c->listeners));
 }
 
-static bool endpoint_equal(const struct dp_endpoint *a, const struct dp_endpoint *b)
-{
-	return a->port == b->port && a->transport == b->transport && dp_ip_equal(&a->ip, &b->ip);
-}
-
 const struct dp_listener *dp_cfg_listener_at(const struct dp_cfg *c, const struct dp_endpoint *e)
 {
 	const uint16_t *bucket = dp_cfg_at(c, c->listener_hash);
@@ -34,7 +29,7 @@ const struct dp_listener *dp_cfg_listener_at(const struct dp_cfg *c, const struc
 	uint32_t mask = c->listener_hash_size - 1;
 
 	for (uint32_t i = dp_endpoint_hash(e) & mask; bucket[i] != DP_NONE16; i = (i + 1) & mask) {
-		if (endpoint_equal(&l[bucket[i]].at, e))
+		if (dp_endpoint_equal(&l[bucket[i]].at, e))
 			return l + bucket[i];
 	}
 	return NULL;
@@ -115,7 +110,7 @@ const struct dp_member *dp_cfg_member_at(const struct dp_cfg *c, const struct dp
 		if (!dp_bucket_may_be(bucket[i], hash))
 			continue;
 		m = dp_pair_member(&p[number / DP_PAIR_MEMBERS], number % DP_PAIR_MEMBERS);
-		if (endpoint_equal(&m->at, e)) {
+		if (dp_endpoint_equal(&m->at, e)) {
 			*pair = (uint16_t)(number / DP_PAIR_MEMBERS);
 			return m;
 		}

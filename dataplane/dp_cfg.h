@@ -47,6 +47,11 @@ static inline bool dp_ip_equal(const struct sip_ip *a, const struct sip_ip *b)
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
+static inline bool dp_endpoint_equal(const struct dp_endpoint *a, const struct dp_endpoint *b)
+{
+	return dp_ip_equal(&a->ip, &b->ip) && a->port == b->port && a->transport == b->transport;
+}
+
 /** Whether an address lies in a prefix of `len` bits (of 128). */
 bool dp_ip_in_prefix(const struct sip_ip *ip, const struct sip_ip *prefix, unsigned int len);
 
@@ -362,6 +367,15 @@ const struct dp_member *dp_pair_member_by_key(const struct dp_pair *p, uint32_t 
 const struct dp_member *dp_cfg_member_at(const struct dp_cfg *c, const struct dp_endpoint *e,
 					 uint16_t *pair);
 bool dp_pair_serves(const struct dp_pair *p, unsigned int service);
+
+/** dp_cfg_listener_at() after it has found `last`, of the same snapshot (NULL: none): quicker where
+ * that one is meant again, as mostly. */
+static inline const struct dp_listener *dp_cfg_listener_again(const struct dp_cfg *c,
+							      const struct dp_listener *last,
+							      const struct dp_endpoint *e)
+{
+	return last && dp_endpoint_equal(&last->at, e) ? last : dp_cfg_listener_at(c, e);
+}
 
 /** Whether dp_cfg_listener_at() may find one: quicker where there is none, as mostly. */
 static inline bool dp_cfg_may_listen_at(const struct dp_cfg *c, const struct dp_endpoint *e)

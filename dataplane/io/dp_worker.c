@@ -25,6 +25,7 @@
 #define CLAIM_US     1000000 /* between two words about somebody who claims an address of ours */
 #define LIMITED      4096    /* sources whose own answers are metered at a time */
 #define PREFETCH_LEN 128     /* headers and the start line */
+#define FETCH_LINES  4       /* of a message, at a time */
 #define HUGE_PAGE    (2ull << 20)
 
 /* A queue that this worker receives from, and the exception queue beside it. */
@@ -265,14 +266,16 @@ static void mark_judged(struct rte_mbuf *m)
 static inline void fill_in(struct steer_in *in, const struct rte_mbuf *m, const struct dp_packet *p,
 			   const struct dp_listener *l)
 {
-	*in = (struct steer_in){
-		.buf = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->payload_off),
-		.len = p->payload_len,
-		.src = p->src,
-		.dst = p->dst,
-		.listener = l,
-		.dst_multicast = p->multicast,
-	};
+	/* One by one: as a whole it would be zeroed before. */
+	in->buf = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->payload_off);
+	in->len = p->payload_len;
+	in->src = p->src;
+	in->dst = p->dst;
+	in->listener = l;
+	in->spread = STEER_SPREAD_NONE;
+	in->local = false;
+	in->dst_multicast = p->multicast;
+	in->ahead = NULL;
 }
 
 /* A datagram for a listener. */
@@ -327,27 +330,50 @@ static void hand_over(void *arg, unsigned int owner, unsigned int port, struct r
 		     w->now_us);
 }
 
-static void classify_burst(struct dp_worker *w, struct rte_mbuf **m, uint16_t n)
+/* The parser wants flat bytes. What does not fit one buffer is no datagram that we could take whole:
+ * classify calls it too short. Returns how many bytes there are. */
+static uint64_t flatten_burst(struct rte_mbuf **m, uint16_t n)
 {
+	uint64_t bytes = 0;
+
 	for (uint16_t i = 0; i < n; i++) {
+		bytes += m[i]->pkt_len;
+		if (__builtin_expect(m[i]->nb_segs > 1, 0))
+			rte_pktmbuf_linearize(m[i]);
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], const void *));
 		rte_prefetch0(rte_pktmbuf_mtod_offset(m[i], const void *, PREFETCH_LEN / 2));
 	}
+	return bytes;
+}
+
+static void classify_burst(struct dp_worker *w, struct rte_mbuf **m, uint16_t n)
+{
+	const struct dp_listener *last = NULL;
+
 	for (uint16_t i = 0; i < n; i++) {
 		struct dp_packet *p = &w->packets[i];
 
 		dp_classify(rte_pktmbuf_mtod(m[i], const uint8_t *), m[i]->data_len, p);
-		w->listeners[i] = w->view.cfg && p->kind == DP_PACKET_UDP
-					  ? dp_cfg_listener_at(w->view.cfg, &p->dst)
-					  : NULL;
+		w->listeners[i] = NULL;
+		if (!w->view.cfg || p->kind != DP_PACKET_UDP)
+			continue;
+		last = dp_cfg_listener_again(w->view.cfg, last, &p->dst);
+		w->listeners[i] = last;
 	}
 }
 
-/* What another processor has just written, as the kernel's for an AF_XDP socket, comes from far. */
+/* What another processor has just written, as the kernel's for an AF_XDP socket, comes from far. By
+ * fours: what lies behind the end is where the message will grow. */
 static void fetch_text(const struct rte_mbuf *m)
 {
-	for (uint16_t at = PREFETCH_LEN; at < m->data_len; at += DP_CACHE_LINE)
-		rte_prefetch0(rte_pktmbuf_mtod_offset(m, const void *, at));
+	const uint8_t *at = rte_pktmbuf_mtod_offset(m, const uint8_t *, PREFETCH_LEN),
+		      *end = rte_pktmbuf_mtod_offset(m, const uint8_t *, m->data_len);
+
+	for (; at < end; at += FETCH_LINES * DP_CACHE_LINE) {
+#pragma GCC unroll 4
+		for (unsigned int i = 0; i < FETCH_LINES; i++)
+			rte_prefetch0(at + i * DP_CACHE_LINE);
+	}
 }
 
 /*
@@ -442,15 +468,8 @@ static void handle_burst(struct dp_worker *w, const struct source *s, struct rte
 {
 	const struct dp_cfg *cfg = w->view.cfg;
 	const bool many = cfg && steer_has_many_pairs(cfg);
-	uint64_t bytes = 0;
+	uint64_t bytes = flatten_burst(m, n);
 
-	for (uint16_t i = 0; i < n; i++) {
-		bytes += m[i]->pkt_len;
-		/* The parser wants flat bytes. What does not fit one buffer is no datagram that we
-		 * could take whole: classify calls it too short. */
-		if (m[i]->nb_segs > 1)
-			rte_pktmbuf_linearize(m[i]);
-	}
 	classify_burst(w, m, n);
 	look_ahead(w, m, n);
 	for (unsigned int i = 0; i < FETCH; i++)
@@ -486,6 +505,7 @@ static unsigned int handle_mail(struct dp_worker *w, struct rte_mbuf **m)
 	if (!n)
 		return 0;
 	w->whole |= n == BURST;
+	flatten_burst(m, n);
 	classify_burst(w, m, n);
 	if (cfg)
 		steer_begin(w->steer, cfg, w->now_us);

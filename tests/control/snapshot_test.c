@@ -219,6 +219,37 @@ Test(cfg, finds_what_the_model_says)
 	ctl_numbers_free(n);
 }
 
+/* Whatever was found before. */
+Test(cfg, finds_a_listener_again)
+{
+	struct fixture f;
+	struct ctl_numbers *n = ctl_numbers_new();
+	struct dp_cfg *cfg;
+
+	fixture_init(&f);
+	cr_assert(ctl_numbers_assign(n, &f.model, 1000) == 0);
+	cfg = ctl_build_cfg(&f.model, n, &f.secrets, NULL);
+	cr_assert(cfg->n_listeners > 1);
+	for (unsigned int i = 0; i <= cfg->n_listeners; i++) {
+		const struct dp_listener *last = dp_cfg_listener(cfg, i); /* NULL at the end */
+
+		for (unsigned int k = 0; k < cfg->n_listeners; k++) {
+			const struct dp_listener *l = dp_cfg_listener(cfg, k);
+			struct dp_endpoint e = l->at, other = e, stream = e;
+
+			other.port++;
+			stream.transport++;
+			cr_expect(dp_cfg_listener_again(cfg, last, &e) == l, "%u after %u", k, i);
+			cr_expect(dp_cfg_listener_again(cfg, last, &other)
+				  == dp_cfg_listener_at(cfg, &other));
+			cr_expect(dp_cfg_listener_again(cfg, last, &stream)
+				  == dp_cfg_listener_at(cfg, &stream));
+		}
+	}
+	free(cfg);
+	ctl_numbers_free(n);
+}
+
 Test(cfg, tells_who_a_source_is)
 {
 	static const struct {
