@@ -4,19 +4,24 @@
 #define WALK static inline
 #define SUMS int64_t
 
-WALK int64_t sum_to(const uint8_t *end, uint32_t len)
+WALK int64_t sum_to(const uint8_t *end, size_t len)
 {
 	dp_sum_t s = dp_sum_plain(end - len, len);
 
 	return (int64_t)(len & 1 ? dp_sum_swap(s) : s);
 }
 
-WALK void sums_take(SUMS *s, const uint8_t *end, uint32_t len)
+WALK int64_t sums_none(void)
+{
+	return 0;
+}
+
+WALK void sums_take(SUMS *s, const uint8_t *end, size_t len)
 {
 	*s -= sum_to(end, len);
 }
 
-WALK void sums_give(SUMS *s, const uint8_t *end, uint32_t len)
+WALK void sums_give(SUMS *s, const uint8_t *end, size_t len)
 {
 	*s += sum_to(end, len);
 }
@@ -26,10 +31,11 @@ WALK int64_t sums_total(const SUMS *s)
 	return *s;
 }
 
-WALK void put_long(uint8_t *to, const uint8_t *from, uint32_t len)
+WALK void put_long(uint8_t *to, const uint8_t *from, size_t len, bool away)
 {
 	uint64_t a[2], b[2], c[2], d[2];
 
+	(void)away;
 	if (len > 64) {
 		memmove(to, from, len);
 		return;

@@ -3,13 +3,15 @@
  * says first what it is built for:
  *
  *	WALK		what comes before each function
- *	SUMS		a type: sums of bytes given less those taken, nothing when zero
- *	sums_take()	WALK void (SUMS *, const uint8_t *end, uint32_t len): the len bytes before
+ *	SUMS		a type: sums of bytes given less those taken
+ *	sums_none()	WALK SUMS (void)
+ *	sums_take()	WALK void (SUMS *, const uint8_t *end, size_t len): the len bytes before
  *			`end`, in lanes as if it were an even place; may read 31 bytes before them
  *	sums_give()	the same
  *	sums_total()	WALK int64_t (const SUMS *)
- *	put_long()	WALK void (uint8_t *to, const uint8_t *from, uint32_t len) as memmove(), for
- *			more than 32 bytes
+ *	put_long()	WALK void (uint8_t *to, const uint8_t *from, size_t len, bool away) as
+ *			memmove(), for more than 32 bytes; `away`: `to` is not before `from`, else
+ *			not behind it, or they have nothing in common
  */
 #include <string.h>
 
@@ -17,9 +19,9 @@
 
 #define MULTIPLES (65535ll << 27) /* above what may be taken away, some 2^42 */
 
-WALK uint32_t end_of(const struct sip_edit *e)
+WALK size_t end_of(const struct sip_edit *e)
 {
-	return (uint32_t)e->off + e->del;
+	return (size_t)e->off + e->del;
 }
 
 WALK int64_t growth(const struct sip_edit *e)
@@ -29,12 +31,12 @@ WALK int64_t growth(const struct sip_edit *e)
 
 /* Most pieces are short, and their lengths differ: copies of one size that overlap, without a call.
  * All is read before anything is written, so that the places may overlap, too. */
-WALK void put(uint8_t *to, const uint8_t *from, uint32_t len)
+WALK void put(uint8_t *to, const uint8_t *from, size_t len, bool away)
 {
 	uint64_t a[2], b[2];
 
 	if (len > 32) {
-		put_long(to, from, len);
+		put_long(to, from, len, away);
 	} else if (len > 16) {
 		memcpy(a, from, 16);
 		memcpy(b, from + len - 16, 16);
@@ -68,11 +70,11 @@ WALK void put(uint8_t *to, const uint8_t *from, uint32_t len)
  * insertion goes in when the piece before it has moved; the one behind it has by then, or lies
  * further on than the insertion's end.
  */
-WALK void edit_in_place(const struct sip_edits *es, uint8_t *pay, uint32_t len, int64_t back)
+WALK void edit_in_place(const struct sip_edits *es, uint8_t *pay, size_t len, int64_t back)
 {
 	const struct sip_edit *e, *last = es->e + es->n;
 	int64_t shift = es->delta - back;
-	uint32_t from, to = len;
+	size_t from, to = len;
 
 #pragma GCC unroll 1
 	for (e = last; e > es->e;) {
@@ -81,38 +83,38 @@ WALK void edit_in_place(const struct sip_edits *es, uint8_t *pay, uint32_t len, 
 			continue; /* what is before it moves along */
 		from = end_of(e);
 		if (shift > 0)
-			put(pay + from + shift, pay + from, to - from);
+			put(pay + from + shift, pay + from, to - from, true);
 		shift -= growth(e);
 		to = e->off;
 	}
 	if (shift > 0)
-		put(pay + shift, pay, to);
+		put(pay + shift, pay, to, true);
 	from = 0;
 #pragma GCC unroll 1
 	for (e = es->e; e < last; e++) {
 		if (shift < 0)
-			put(pay + from + shift, pay + from, e->off - from);
-		put(pay + e->off + shift, e->ins, e->ins_len);
+			put(pay + from + shift, pay + from, e->off - from, false);
+		put(pay + e->off + shift, e->ins, e->ins_len, false);
 		shift += growth(e);
 		from = end_of(e);
 	}
 	if (shift < 0)
-		put(pay + from + shift, pay + from, len - from);
+		put(pay + from + shift, pay + from, len - from, false);
 }
 
 WALK bool inserts_own(const struct dp_edit *d)
 {
 	const struct sip_edits *es = d->edits;
-	bool own = false;
 
 #pragma GCC unroll 1
 	for (const struct sip_edit *e = es->e, *end = e + es->n; e < end; e++)
-		own |= dp_edit_is_own(d, e);
-	return own;
+		if (__builtin_expect(dp_edit_is_own(d, e), 0))
+			return true;
+	return false;
 }
 
 /* A sum seen from a place instead of from the payload's start, or the other way round. */
-WALK dp_sum_t seen_from(dp_sum_t s, uint32_t place)
+WALK dp_sum_t seen_from(dp_sum_t s, size_t place)
 {
 	return place & 1 ? dp_sum_swap(s) : s;
 }
@@ -124,11 +126,12 @@ WALK dp_sum_t seen_from(dp_sum_t s, uint32_t place)
 WALK dp_sum_t edit(const struct dp_edit *d)
 {
 	const struct sip_edits *es = d->edits;
-	uint32_t first = es->n ? es->e[0].off : 0, end = es->n ? end_of(&es->e[es->n - 1u]) : 0;
-	uint32_t len = end - (es->delta & 1 ? 0 : first);
-	uint32_t new_end = end + (uint32_t)es->delta, new_len = len + (uint32_t)es->delta;
+	size_t first = es->n ? es->e[0].off : 0, end = es->n ? end_of(&es->e[es->n - 1u]) : 0;
+	size_t len = end - (es->delta & 1 ? 0 : first);
+	size_t new_end = end + (size_t)(int64_t)es->delta,
+	       new_len = len + (size_t)(int64_t)es->delta;
 	struct sip_edits moved;
-	SUMS s = { 0 };
+	SUMS s = sums_none();
 
 	if (d->summed)
 		sums_take(&s, d->payload + end, len);

@@ -19,6 +19,7 @@ static const uint8_t mask[2 * BLOCK] = {
 
 struct sums {
 	__m256i lanes; /* for payloads of 64 KiB each holds it */
+	__m256i signs, ones;
 	int32_t blocks;
 };
 #define SUMS struct sums
@@ -33,48 +34,59 @@ WALK void store(uint8_t *p, __m256i v)
 	_mm256_storeu_si256((__m256i *)(void *)p, v);
 }
 
-WALK __m256i pairs(__m256i words)
+WALK struct sums sums_none(void)
 {
-	return _mm256_madd_epi16(_mm256_xor_si256(words, _mm256_set1_epi16(INT16_MIN)),
-				 _mm256_set1_epi16(1));
+	struct sums s = { .lanes = _mm256_setzero_si256(),
+			  .signs = _mm256_set1_epi16(INT16_MIN),
+			  .ones = _mm256_set1_epi16(1) };
+
+	/* Of no known value, so that they stay where they are. */
+	__asm__("" : "+x"(s.signs), "+x"(s.ones));
+	return s;
 }
 
-/* The first 32 bytes, of which some do not count. */
-WALK __m256i pairs_first(const uint8_t *p, uint32_t skip)
+WALK __m256i pairs(const SUMS *s, __m256i words)
 {
-	return pairs(_mm256_and_si256(load(p), load(mask + BLOCK - skip)));
+	return _mm256_madd_epi16(_mm256_xor_si256(words, s->signs), s->ones);
 }
 
-WALK void sums_take(SUMS *s, const uint8_t *end, uint32_t len)
+/* Of the blocks before `end`: the first one has bytes that do not count, `skip` of them. */
+WALK __m256i blocks_sum(const SUMS *s, const uint8_t *p, const uint8_t *end, size_t skip)
 {
-	uint32_t blocks = (len + BLOCK - 1) / BLOCK;
-	const uint8_t *p = end - (size_t)blocks * BLOCK;
-	__m256i lanes = s->lanes;
+	__m256i sum = pairs(s, _mm256_and_si256(load(p), load(mask + BLOCK - skip)));
+
+	p += BLOCK;
+#pragma GCC unroll 1
+	for (size_t n = (size_t)(end - p) / (4 * BLOCK); n; n--, p += 4 * BLOCK) {
+		sum = _mm256_add_epi32(sum, pairs(s, load(p)));
+		sum = _mm256_add_epi32(sum, pairs(s, load(p + BLOCK)));
+		sum = _mm256_add_epi32(sum, pairs(s, load(p + 2 * BLOCK)));
+		sum = _mm256_add_epi32(sum, pairs(s, load(p + 3 * BLOCK)));
+	}
+#pragma GCC unroll 1
+	for (; p < end; p += BLOCK)
+		sum = _mm256_add_epi32(sum, pairs(s, load(p)));
+	return sum;
+}
+
+WALK void sums_take(SUMS *s, const uint8_t *end, size_t len)
+{
+	size_t size = (len + BLOCK - 1) & ~(size_t)(BLOCK - 1);
 
 	if (!len)
 		return;
-	s->blocks -= (int32_t)blocks;
-	lanes = _mm256_sub_epi32(lanes, pairs_first(p, blocks * BLOCK - len));
-#pragma GCC unroll 2
-	while ((p += BLOCK) < end)
-		lanes = _mm256_sub_epi32(lanes, pairs(load(p)));
-	s->lanes = lanes;
+	s->blocks -= (int32_t)(size / BLOCK);
+	s->lanes = _mm256_sub_epi32(s->lanes, blocks_sum(s, end - size, end, size - len));
 }
 
-WALK void sums_give(SUMS *s, const uint8_t *end, uint32_t len)
+WALK void sums_give(SUMS *s, const uint8_t *end, size_t len)
 {
-	uint32_t blocks = (len + BLOCK - 1) / BLOCK;
-	const uint8_t *p = end - (size_t)blocks * BLOCK;
-	__m256i lanes = s->lanes;
+	size_t size = (len + BLOCK - 1) & ~(size_t)(BLOCK - 1);
 
 	if (!len)
 		return;
-	s->blocks += (int32_t)blocks;
-	lanes = _mm256_add_epi32(lanes, pairs_first(p, blocks * BLOCK - len));
-#pragma GCC unroll 2
-	while ((p += BLOCK) < end)
-		lanes = _mm256_add_epi32(lanes, pairs(load(p)));
-	s->lanes = lanes;
+	s->blocks += (int32_t)(size / BLOCK);
+	s->lanes = _mm256_add_epi32(s->lanes, blocks_sum(s, end - size, end, size - len));
 }
 
 WALK int64_t sums_total(const SUMS *s)
@@ -87,12 +99,48 @@ WALK int64_t sums_total(const SUMS *s)
 	       + (int64_t)s->blocks * (BLOCK / 2 << 15);
 }
 
-WALK void put_long(uint8_t *to, const uint8_t *from, uint32_t len)
+struct four {
+	__m256i a, b, c, d;
+};
+
+WALK struct four load_four(const uint8_t *p)
+{
+	return (struct four){ load(p), load(p + BLOCK), load(p + 2 * BLOCK), load(p + 3 * BLOCK) };
+}
+
+WALK void store_four(uint8_t *p, struct four v)
+{
+	store(p, v.a);
+	store(p + BLOCK, v.b);
+	store(p + 2 * BLOCK, v.c);
+	store(p + 3 * BLOCK, v.d);
+}
+
+/* From the end that moves first; what is written last is loaded before anything is. */
+WALK void put_blocks(uint8_t *to, const uint8_t *from, size_t len, bool away)
+{
+	size_t last = len - 4 * BLOCK;
+	struct four rest = load_four(away ? from : from + last);
+
+	if (away) {
+#pragma GCC unroll 1
+		for (size_t at = last; (ptrdiff_t)at > 0; at -= 4 * BLOCK)
+			store_four(to + at, load_four(from + at));
+		store_four(to, rest);
+	} else {
+#pragma GCC unroll 1
+		for (size_t at = 0; at < last; at += 4 * BLOCK)
+			store_four(to + at, load_four(from + at));
+		store_four(to + last, rest);
+	}
+}
+
+WALK void put_long(uint8_t *to, const uint8_t *from, size_t len, bool away)
 {
 	__m256i a, b, c, d;
 
 	if (len > 4 * BLOCK) {
-		memmove(to, from, len);
+		put_blocks(to, from, len, away);
 		return;
 	}
 	a = load(from);
