@@ -35,8 +35,8 @@ static inline dp_sum_t dp_sum_words(const void *p, size_t n)
 	return s;
 }
 
-/** Fold to 16 bits, not complemented; 0 only when every byte summed was 0. */
-static inline uint16_t dp_sum_fold(dp_sum_t s)
+/* Folded, in the upper half; what is in the lower one is of no meaning. */
+static inline uint32_t dp_sum_fold_high(dp_sum_t s)
 {
 	uint32_t half;
 
@@ -44,8 +44,13 @@ static inline uint16_t dp_sum_fold(dp_sum_t s)
 	 * the carry that comes round. */
 	s += s << 32 | s >> 32;
 	half = (uint32_t)(s >> 32);
-	half += half << 16 | half >> 16;
-	return (uint16_t)(half >> 16);
+	return half + (half << 16 | half >> 16);
+}
+
+/** Fold to 16 bits, not complemented; 0 only when every byte summed was 0. */
+static inline uint16_t dp_sum_fold(dp_sum_t s)
+{
+	return (uint16_t)(dp_sum_fold_high(s) >> 16);
 }
 
 /* Sums count modulo 65535: bytes that change places are a multiplication by 256. */
@@ -68,4 +73,10 @@ static inline dp_sum_t dp_sum_negate(dp_sum_t s)
 static inline uint16_t dp_sum_finish(dp_sum_t s)
 {
 	return (uint16_t)~dp_sum_fold(s);
+}
+
+/** The same as the second half of a word. */
+static inline uint32_t dp_sum_finish_high(dp_sum_t s)
+{
+	return ~dp_sum_fold_high(s) & 0xffff0000;
 }

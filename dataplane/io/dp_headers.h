@@ -30,15 +30,14 @@ static inline uint32_t dp_header_word(uint32_t first, uint32_t second)
 static inline uint32_t dp_header_udp(const uint8_t *payload, const struct dp_payload *pl,
 				     dp_sum_t pseudo, uint32_t ports, bool offload)
 {
-	uint32_t len = dp_header_word(pl->len + DP_UDP_LEN, 0);
-	uint16_t field;
+	uint32_t len = htons((uint16_t)(pl->len + DP_UDP_LEN)), field;
 
 	if (offload)
 		return len | (uint32_t)dp_sum_fold(pseudo) << 16;
-	field = dp_sum_finish(pseudo + ports + len
-			      + (pl->summed ? pl->sum : dp_sum(payload, pl->len)));
+	field = dp_sum_finish_high(pseudo + ports + len
+				   + (pl->summed ? pl->sum : dp_sum(payload, pl->len)));
 	/* RFC 768: 0 would say that there is none */
-	return len | (uint32_t)(field ? field : 0xffff) << 16;
+	return len | (field ? field : 0xffff0000);
 }
 
 /**
@@ -60,7 +59,7 @@ static inline void dp_header_ipv4(uint8_t *payload, const struct dp_payload *pl,
 	memcpy(&src, from->ip.b + 12, 4);
 	memcpy(&dst, to->ip.b + 12, 4);
 	addresses = (dp_sum_t)src + dst;
-	third |= (uint64_t)dp_sum_finish(addresses + first + second + third) << 16;
+	third |= dp_sum_finish_high(addresses + first + second + third);
 	last = dp_header_udp(payload, pl,
 			     addresses + htons((uint16_t)(pl->len + DP_UDP_LEN))
 				     + htons(IPPROTO_UDP),

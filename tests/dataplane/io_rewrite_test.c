@@ -267,6 +267,33 @@ Test(rewrite, both_ways_edit_the_same)
 #undef NEXT
 }
 
+/* Every sum there is. RFC 768: a checksum of 0 says that there is none, so it leaves as 0xffff. */
+Test(rewrite, no_sum_becomes_an_absent_checksum)
+{
+	static uint8_t buf[DP_HEADERS_MAX + 2];
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		struct dp_headers h = {
+			endpoint(paths[i].from, 5060), endpoint(paths[i].to, 5070), 7, 0, false, 0
+		};
+		unsigned int full = 0;
+
+		for (uint32_t word = 0; word <= UINT16_MAX; word++) {
+			struct dp_payload pl = { DP_HEADERS_MAX, 2, word, true };
+			struct dp_frame f = { buf, sizeof(buf), 0, 0 };
+			uint16_t sum;
+
+			memcpy(buf + pl.off, &(uint16_t){ (uint16_t)word }, 2);
+			dp_rewrite_headers(&f, &pl, &h);
+			memcpy(&sum, buf + pl.off - 2, 2);
+			full += sum == UINT16_MAX;
+			cr_assert(sum != 0 && io_sums_right(buf + f.off, f.len), "%zu, %x", i,
+				  word);
+		}
+		cr_expect(full > 0, "%zu", i);
+	}
+}
+
 /* A payload that was damaged under way must not get a checksum that calls it sound (RFC 1624). */
 Test(rewrite, damage_stays_detectable)
 {
