@@ -21,6 +21,18 @@ const struct dp_net_addr *dp_net_own(const struct dp_net *n, const struct sip_ip
 	return NULL;
 }
 
+void dp_net_mark(struct dp_net_marks *m, const struct dp_net *n)
+{
+	const struct dp_net_addr *a = n ? at(n, n->addrs) : NULL;
+
+	memset(m, 0, sizeof(*m));
+	for (uint32_t i = 0; a && i < n->n_addrs; i++) {
+		unsigned int place = dp_net_mark_place(&a[i].ip);
+
+		m->bits[place / 64] |= 1ull << place % 64;
+	}
+}
+
 /** The address with its host bits cleared. */
 static struct sip_ip masked(const struct sip_ip *ip, unsigned int len)
 {

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <string.h>
+
 #include "dataplane/dp_cfg.h"
 
 struct dp_net_port {
@@ -65,6 +67,31 @@ static inline const struct dp_net_port *dp_net_port(const struct dp_net *n, unsi
 
 /** Address of ours? @return its entry or NULL. Linear in the number of addresses. */
 const struct dp_net_addr *dp_net_own(const struct dp_net *n, const struct sip_ip *ip);
+
+/** Marks of our addresses, by which most that are none are told without comparing. */
+#define DP_NET_MARKS 1024
+struct dp_net_marks {
+	uint64_t bits[DP_NET_MARKS / 64];
+};
+
+/** The marks of a snapshot; NULL: of none. */
+void dp_net_mark(struct dp_net_marks *m, const struct dp_net *n);
+
+static inline unsigned int dp_net_mark_place(const struct sip_ip *ip)
+{
+	uint32_t last;
+
+	memcpy(&last, ip->b + 12, sizeof(last));
+	return last * 0x9e3779b1u / (UINT32_MAX / DP_NET_MARKS + 1);
+}
+
+/** Whether dp_net_own() may find one: true for each that it finds, and for few others. */
+static inline bool dp_net_may_own(const struct dp_net_marks *m, const struct sip_ip *ip)
+{
+	unsigned int place = dp_net_mark_place(ip);
+
+	return m->bits[place / 64] >> place % 64 & 1;
+}
 
 /** Longest-prefix match; binary search per prefix length in use. NULL: no route. */
 const struct dp_net_route *dp_net_route(const struct dp_net *n, const struct sip_ip *ip);

@@ -25,6 +25,15 @@ static dp_sum_t payload_sum(const uint8_t *frame, const struct dp_packet *p)
 	return (65535ull << 20) - headers;
 }
 
+/* RFC 768: 0 says that there is none. */
+static bool has_sum(const uint8_t *udp)
+{
+	uint16_t sum;
+
+	memcpy(&sum, udp + 6, sizeof(sum));
+	return sum != 0;
+}
+
 /*
  * The front moves towards the start by that, and what is behind it away by the rest. Either of them
  * stays where it is, if there is room for that: the rest at best.
@@ -43,21 +52,23 @@ int dp_rewrite_payload(struct dp_frame *f, const struct dp_packet *p, const stru
 {
 	uint8_t *frame = f->buf + f->off;
 	int64_t at = f->off + p->payload_off; /* of the payload in the buffer */
+	int64_t back = front_goes_back(at, es->delta, p->payload_len, f->size);
+	bool summed = has_sum(frame + p->l4_off);
 	struct dp_edit d = {
 		.edits = es,
 		.payload = frame + p->payload_off,
 		.len = p->payload_len,
-		.summed = frame[p->l4_off + 6] != 0 || frame[p->l4_off + 7] != 0,
-		.back = front_goes_back(at, es->delta, p->payload_len, f->size),
+		.summed = summed,
+		.back = back,
+		.sum = summed ? payload_sum(frame, p) : 0,
 		.scratch = scratch,
 	};
 
-	if (at + p->payload_len + es->delta - d.back > f->size)
+	if (at + p->payload_len + es->delta - back > f->size)
 		return -ENOSPC;
-	d.sum = d.summed ? payload_sum(frame, p) : 0;
 	out->sum = dp_edit(&d);
-	out->summed = d.summed;
-	f->off = out->off = (uint32_t)(at - d.back);
+	out->summed = summed;
+	f->off = out->off = (uint32_t)(at - back);
 	f->len = out->len = (uint32_t)((int64_t)p->payload_len + es->delta);
 	return 0;
 }

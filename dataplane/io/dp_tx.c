@@ -23,6 +23,8 @@ struct hop {
 	struct dp_way *way;
 	uint32_t mtu; /* of the path, as far as it is known */
 	bool split;   /* the packet is larger */
+	bool v4;
+	bool plain; /* over IPv4, whole, behind a header that is known */
 };
 
 static void send_event(struct dp_tx *t, enum dp_event_type type, unsigned int port,
@@ -60,11 +62,9 @@ static void frame_put(struct rte_mbuf *m, const struct dp_frame *f)
 static void queue_flush(struct dp_tx *t, struct dp_tx_queue *q, unsigned int port, bool kernel)
 {
 	struct dp_port_counters *c = &t->count->port[port];
-	uint64_t bytes = 0;
+	uint64_t bytes = q->bytes;
 	uint16_t sent = 0;
 
-	for (uint16_t i = 0; i < q->n; i++)
-		bytes += q->m[i]->pkt_len;
 	if (q->lock)
 		rte_spinlock_lock(q->lock);
 	for (int i = 0; i < TX_TRIES && sent < q->n; i++)
@@ -85,14 +85,16 @@ static void queue_flush(struct dp_tx *t, struct dp_tx_queue *q, unsigned int por
 		c->tx_dropped += (uint16_t)(q->n - sent);
 	}
 	q->n = 0;
+	q->bytes = 0;
 }
 
 static void wire_put(struct dp_tx *t, unsigned int port, struct rte_mbuf *m)
 {
 	struct dp_tx_queue *q = &t->port[port];
 
+	q->bytes += m->pkt_len;
 	q->m[q->n++] = m;
-	if (q->n == DP_TX_BURST)
+	if (__builtin_expect(q->n == DP_TX_BURST, 0))
 		queue_flush(t, q, port, false);
 }
 
@@ -237,18 +239,24 @@ void dp_tx_frame(struct dp_tx *t, unsigned int port, const uint8_t *frame, size_
 HOT enum dp_reason way_out(struct dp_tx *t, const struct dp_listener *from,
 			   const struct dp_endpoint *to, uint32_t payload_len, struct hop *h)
 {
-	uint32_t ip_len = dp_rewrite_ip_len(&to->ip, payload_len), path;
+	uint32_t ip_len = dp_rewrite_ip_len(&to->ip, payload_len);
 
 	if (ip_len > UINT16_MAX)
 		return DP_REASON_NO_ROOM;
-	if (dp_ip_is_v4(&from->at.ip) != dp_ip_is_v4(&to->ip))
+	h->v4 = dp_ip_is_v4(&to->ip);
+	if (__builtin_expect(!dp_ip_is_v4(&from->at.ip), 0) ? h->v4 : !h->v4)
 		return DP_REASON_NO_ROUTE;
 	h->way = dp_ways_find(&t->ways, &to->ip);
 	if (!h->way)
 		return DP_REASON_NO_ROUTE;
-	path = dp_pmtu_get(t->pmtu, &to->ip, t->now_us);
-	h->mtu = path < h->way->mtu ? path : h->way->mtu;
+	h->mtu = h->way->mtu;
+	if (__builtin_expect(dp_pmtu_any(t->pmtu, t->now_us), 0)) {
+		uint32_t path = dp_pmtu_find(t->pmtu, &to->ip, t->now_us);
+
+		h->mtu = path < h->mtu ? path : h->mtu;
+	}
 	h->split = ip_len > h->mtu;
+	h->plain = h->v4 && !h->split && h->way->plain;
 	return h->mtu < DP_SPLIT_MTU_MIN ? DP_REASON_TOO_BIG : DP_REASON_N;
 }
 
@@ -329,47 +337,54 @@ HOT void leave_plain(struct dp_tx *t, struct rte_mbuf *m, const struct dp_frame 
 }
 
 /* The payload is in place: headers, and off it goes, or waits. */
-HOT void finish_here(struct dp_tx *t, struct rte_mbuf *m, const struct dp_payload *pl,
-		     uint8_t tclass, const struct dp_listener *from, const struct dp_endpoint *to,
-		     const struct hop *h)
+static __attribute__((noinline)) void finish(struct dp_tx *t, struct rte_mbuf *m,
+					     const struct dp_payload *pl, uint8_t tclass,
+					     const struct dp_listener *from,
+					     const struct dp_endpoint *to, const struct hop *h)
 {
-	bool v4 = dp_ip_is_v4(&to->ip);
 	bool offload = !pl->summed && !h->split && t->ports[h->way->port].dev.tx_udp_sum;
+	struct dp_headers headers = { .from = from->at,
+				      .to = *to,
+				      .ipv4_id = t->ipv4_id++,
+				      .tclass = tclass,
+				      .offload = offload };
 	struct dp_frame f = { .buf = m->buf_addr };
 
-	if (v4) {
-		dp_header_ipv4(f.buf + pl->off, pl, &from->at, to, t->ipv4_id, tclass, offload);
-		f.off = pl->off - DP_UDP_LEN - DP_IPV4_LEN;
-		f.len = pl->len + DP_UDP_LEN + DP_IPV4_LEN;
-	} else {
-		dp_rewrite_headers(
-			&f, pl,
-			&(struct dp_headers){ .from = from->at,
-					      .to = *to,
-					      .tclass = tclass,
-					      .offload = offload,
-					      .flow = dp_flow_label(t->flow_key, &from->at, to) });
-	}
-	t->ipv4_id++;
+	if (!h->v4)
+		headers.flow = dp_flow_label(t->flow_key, &from->at, to);
+	dp_rewrite_headers(&f, pl, &headers);
 	m->ol_flags = 0;
 	if (offload)
-		ask_for_sum(t, m, h, v4);
-	if (__builtin_expect(h->way->neigh && !h->way->tagged && !h->split, 1)) {
-		leave_plain(t, m, &f, h->way);
-		return;
-	}
+		ask_for_sum(t, m, h, h->v4);
 	frame_put(m, &f);
 	if (h->split)
 		leave_split(t, m, h);
+	else if (h->way->plain)
+		leave_plain(t, m, &f, h->way);
 	else
 		leave(t, m, h);
 }
 
-static void finish(struct dp_tx *t, struct rte_mbuf *m, const struct dp_payload *pl, uint8_t tclass,
-		   const struct dp_listener *from, const struct dp_endpoint *to,
-		   const struct hop *h)
+/* The same, but for what most are in line: whole, over IPv4, with a sum to carry on. */
+HOT void finish_here(struct dp_tx *t, struct rte_mbuf *m, const struct dp_payload *pl,
+		     uint8_t tclass, const struct dp_listener *from, const struct dp_endpoint *to,
+		     const struct hop *h)
 {
-	finish_here(t, m, pl, tclass, from, to, h);
+	if (__builtin_expect(h->plain && pl->summed, 1)) {
+		struct dp_frame f = { .buf = m->buf_addr,
+				      .off = pl->off - DP_UDP_LEN - DP_IPV4_LEN,
+				      .len = pl->len + DP_UDP_LEN + DP_IPV4_LEN };
+
+		dp_header_ipv4(f.buf + pl->off, pl, &from->at, to, t->ipv4_id++, tclass, false);
+		m->ol_flags = 0;
+		leave_plain(t, m, &f, h->way);
+	} else {
+		/* Copies: so the others need no place in memory. */
+		struct dp_payload payload = *pl;
+		struct hop hop = *h;
+
+		finish(t, m, &payload, tclass, from, to, &hop);
+	}
 }
 
 /* A large buffer with room for headers and len bytes behind, or NULL. */
@@ -398,8 +413,9 @@ COLD void forward_large(struct dp_tx *t, struct rte_mbuf *m, const struct dp_pac
 	finish(t, big, &pl, p->tclass, v->from, &v->to, h);
 }
 
-void dp_tx_forward(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,
-		   const struct steer_verdict *v)
+__attribute__((always_inline)) inline void dp_tx_forward(struct dp_tx *t, struct rte_mbuf *m,
+							 const struct dp_packet *p,
+							 const struct steer_verdict *v)
 {
 	struct hop h;
 	enum dp_reason reason =
@@ -411,10 +427,13 @@ void dp_tx_forward(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *
 		dp_tx_drop(t, m, reason);
 		return;
 	}
-	if (dp_rewrite_payload(&f, p, &v->edits, t->scratch, &pl) != 0)
-		forward_large(t, m, p, v, &h);
-	else
-		finish_here(t, m, &pl, p->tclass, v->from, &v->to, &h);
+	if (__builtin_expect(dp_rewrite_payload(&f, p, &v->edits, t->scratch, &pl) != 0, 0)) {
+		struct hop hop = h;
+
+		forward_large(t, m, p, v, &hop);
+		return;
+	}
+	finish_here(t, m, &pl, p->tclass, v->from, &v->to, &h);
 }
 
 void dp_tx_answer(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,

@@ -27,6 +27,7 @@
 struct dp_tx_queue {
 	uint16_t dev, queue; /* of DPDK */
 	uint16_t n;
+	uint64_t bytes;       /* of those for the wire */
 	rte_spinlock_t *lock; /* NULL: no other worker sends on this queue */
 	struct rte_mbuf *m[DP_TX_BURST];
 };

@@ -42,13 +42,13 @@ static bool look_up(const struct dp_ways *w, const struct sip_ip *to, struct dp_
 		/* An operator may have lowered it, with `ip link`. */
 		.mtu = np->mtu && np->mtu < p->exception_mtu ? np->mtu : p->mtu,
 		.port = r->port,
-		.tagged = p->vlan != 0,
 	};
 	way->neigh = dp_net_neigh(w->net, r->port, &way->next);
 	/* An address of ours is nobody's neighbour, and must not be asked for. */
 	if (!way->neigh)
 		return !dp_net_own(w->net, &way->next);
 	put_ether(way, np, to);
+	way->plain = p->vlan == 0;
 	return true;
 }
 

@@ -21,7 +21,7 @@ struct dp_way {
 	uint64_t used_us; /* the owner's: when it last told that the neighbour is in use */
 	uint32_t mtu;     /* of the port, or less as an operator said; IP bytes */
 	uint8_t port;
-	bool tagged; /* the port has a VLAN */
+	bool plain; /* `ether` is all that goes in front: there is a neighbour, and no VLAN */
 };
 
 /** A place: one cache line. */

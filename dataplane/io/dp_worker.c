@@ -28,6 +28,9 @@
 #define FETCH_LINES  4       /* of a message, at a time */
 #define HUGE_PAGE    (2ull << 20)
 
+/* On the way of every message: in one piece with it. */
+#define HOT static inline __attribute__((always_inline))
+
 /* A queue that this worker receives from, and the exception queue beside it. */
 struct source {
 	uint8_t port;
@@ -44,6 +47,7 @@ struct dp_worker {
 	unsigned int index;
 	uint8_t verify; /* enum dp_checksums */
 	struct dp_view view;
+	struct dp_net_marks marks; /* of the view's addresses */
 	struct steer *steer;
 	unsigned int n_sources;
 	struct source sources[DP_MAX_PORTS];
@@ -231,8 +235,6 @@ static enum dp_reason judge_sums(const struct dp_worker *w, const struct rte_mbu
 	uint64_t ip = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
 	uint64_t l4 = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
 
-	if (w->verify == DP_CHECKSUMS_NEVER)
-		return DP_REASON_N;
 	if (w->verify == DP_CHECKSUMS_ALWAYS)
 		ip = l4 = 0;
 	if (ip == RTE_MBUF_F_RX_IP_CKSUM_BAD
@@ -244,16 +246,17 @@ static enum dp_reason judge_sums(const struct dp_worker *w, const struct rte_mbu
 	return DP_REASON_N;
 }
 
-static enum dp_reason judge(const struct dp_worker *w, const struct rte_mbuf *m,
-			    const struct dp_packet *p)
+HOT enum dp_reason judge(const struct dp_worker *w, const struct rte_mbuf *m,
+			 const struct dp_packet *p)
 {
 	if (p->reason != DP_REASON_N)
 		return p->reason;
 	/* Ours, or a subnet's broadcast address: whoever wrote that wants us to answer ourselves.
 	 */
-	if (w->view.net && dp_net_own(w->view.net, &p->src.ip))
+	if (__builtin_expect(dp_net_may_own(&w->marks, &p->src.ip), 0)
+	    && dp_net_own(w->view.net, &p->src.ip))
 		return DP_REASON_SRC_MULTICAST;
-	return judge_sums(w, m, p);
+	return w->verify == DP_CHECKSUMS_NEVER ? DP_REASON_N : judge_sums(w, m, p);
 }
 
 /* Its checksums are right: whoever gets it from us need not look again. */
@@ -264,7 +267,8 @@ static void mark_judged(struct rte_mbuf *m)
 }
 
 static inline void fill_in(struct steer_in *in, const struct rte_mbuf *m, const struct dp_packet *p,
-			   const struct dp_listener *l)
+			   const struct dp_listener *l, uint8_t spread,
+			   const struct steer_ahead *ahead)
 {
 	/* One by one: as a whole it would be zeroed before. */
 	in->buf = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->payload_off);
@@ -272,21 +276,20 @@ static inline void fill_in(struct steer_in *in, const struct rte_mbuf *m, const 
 	in->src = p->src;
 	in->dst = p->dst;
 	in->listener = l;
-	in->spread = STEER_SPREAD_NONE;
+	in->spread = spread;
 	in->local = false;
 	in->dst_multicast = p->multicast;
-	in->ahead = NULL;
+	in->ahead = ahead;
 }
 
 /* A datagram for a listener. */
-static void handle_sip(struct dp_worker *w, struct rte_mbuf *m, const struct dp_packet *p,
-		       struct steer_in *in, unsigned int port, uint8_t spread)
+HOT void handle_sip_here(struct dp_worker *w, struct rte_mbuf *m, const struct dp_packet *p,
+			 const struct steer_in *in, unsigned int port)
 {
 	struct steer_verdict *v = &w->verdict;
 	enum dp_reason reason = judge(w, m, p);
 
-	in->spread = spread;
-	if (reason != DP_REASON_N) {
+	if (__builtin_expect(reason != DP_REASON_N, 0)) {
 		dp_tx_drop(&w->tx, m, reason);
 		return;
 	}
@@ -296,10 +299,18 @@ static void handle_sip(struct dp_worker *w, struct rte_mbuf *m, const struct dp_
 	case STEER_ANSWER: dp_tx_answer(&w->tx, m, p, v); break;
 	case STEER_HAND_OVER:
 		mark_judged(m);
-		dp_share_put(&w->share, v->owner, m, port, &p->src, spread, w->now_us);
+		dp_share_put(&w->share, v->owner, m, port, &p->src, in->spread, w->now_us);
 		break;
 	default: rte_pktmbuf_free(m); break; /* steer has counted why */
 	}
+}
+
+/* The same for those that are few. */
+static __attribute__((noinline, cold)) void handle_sip(struct dp_worker *w, struct rte_mbuf *m,
+						       const struct dp_packet *p,
+						       const struct steer_in *in, unsigned int port)
+{
+	handle_sip_here(w, m, p, in, port);
 }
 
 /* A datagram that was put together from fragments. */
@@ -317,8 +328,8 @@ static void handle_whole(void *arg, unsigned int port, struct rte_mbuf *m)
 		dp_tx_kernel(&w->tx, port, m);
 		return;
 	}
-	fill_in(&in, m, &p, l);
-	handle_sip(w, m, &p, &in, port, dp_share_spread_whole(&w->share, &p.src, w->now_us));
+	fill_in(&in, m, &p, l, dp_share_spread_whole(&w->share, &p.src, w->now_us), NULL);
+	handle_sip(w, m, &p, &in, port);
 }
 
 /* What was not looked at as a message of its source's: nothing of its source is hot by it. */
@@ -330,8 +341,8 @@ static void hand_over(void *arg, unsigned int owner, unsigned int port, struct r
 		     w->now_us);
 }
 
-/* The parser wants flat bytes. What does not fit one buffer is no datagram that we could take whole:
- * classify calls it too short. Returns how many bytes there are. */
+/* The parser wants flat bytes. What does not fit one buffer is no datagram that we could take
+ * whole: classify calls it too short. Returns how many bytes there are. */
 static uint64_t flatten_burst(struct rte_mbuf **m, uint16_t n)
 {
 	uint64_t bytes = 0;
@@ -383,6 +394,7 @@ static void fetch_text(const struct rte_mbuf *m)
 static void look_ahead(struct dp_worker *w, struct rte_mbuf **m, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
+		const struct dp_packet *p = &w->packets[i];
 		struct steer_in *in = &w->in[i];
 		struct steer_ahead *a = &w->ahead[i];
 
@@ -390,9 +402,9 @@ static void look_ahead(struct dp_worker *w, struct rte_mbuf **m, uint16_t n)
 			fetch_text(m[i + FETCH]);
 		if (!w->listeners[i])
 			continue;
-		fill_in(in, m[i], &w->packets[i], w->listeners[i]);
+		fill_in(in, m[i], p, w->listeners[i],
+			dp_share_spread(&w->share, &p->src, w->now_us), a);
 		steer_look(w->steer, in, a);
-		in->ahead = a;
 		if (a->to.port)
 			dp_ways_fetch(&w->tx.ways, &a->to.ip);
 	}
@@ -482,8 +494,7 @@ static void handle_burst(struct dp_worker *w, const struct source *s, struct rte
 		if (many)
 			fetch_way(w, n, i + 1);
 		if (l)
-			handle_sip(w, m[i], p, &w->in[i], s->port,
-				   dp_share_spread(&w->share, &p->src, w->now_us));
+			handle_sip_here(w, m[i], p, &w->in[i], s->port);
 		else if (cfg && p->kind > DP_PACKET_UDP)
 			handle_special(w, s->port, m[i], p);
 		else
@@ -515,8 +526,8 @@ static unsigned int handle_mail(struct dp_worker *w, struct rte_mbuf **m)
 		unsigned int port = dp_share_port(m[i]);
 
 		if (l) {
-			fill_in(&w->in[0], m[i], p, l);
-			handle_sip(w, m[i], p, &w->in[0], port, STEER_SPREAD_NONE);
+			fill_in(&w->in[0], m[i], p, l, STEER_SPREAD_NONE, NULL);
+			handle_sip(w, m[i], p, &w->in[0], port);
 		} else if (cfg && p->kind > DP_PACKET_UDP) {
 			dp_special_packet(w->special, port, m[i], p);
 		} else {
@@ -678,8 +689,10 @@ static void begin_round(struct dp_worker *w)
 	dp_stall_begin(&w->stall, w->now_us);
 	w->tx.now_us = w->now_us;
 	w->tx.cfg = w->view.cfg;
-	if (changed || w->tx.ways.net != w->view.net)
+	if (changed || w->tx.ways.net != w->view.net) {
 		dp_ways_begin(&w->tx.ways, w->view.net);
+		dp_net_mark(&w->marks, w->view.net);
+	}
 	if (changed && w->view.net)
 		dp_hold_flush(w->tx.hold, w->view.net);
 	if (changed && w->view.net && w->index == 0)

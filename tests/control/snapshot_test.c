@@ -365,6 +365,39 @@ Test(net, routes_by_longest_prefix_and_lowest_metric)
 	free(net);
 }
 
+/* Every address of ours is marked, whatever falls beside it; most of the others are not. */
+Test(net, marks_its_own_addresses)
+{
+	enum { N = 40, OTHERS = 4096 };
+	static struct dp_net_addr addrs[N];
+	struct ctl_net_view v = { .n_addrs = N, .addrs = addrs };
+	struct dp_net_marks m;
+	struct dp_endpoint other;
+	unsigned int marked = 0;
+	struct dp_net *net;
+	char text[48];
+
+	for (unsigned int i = 0; i < N; i++) {
+		snprintf(text, sizeof(text), i % 2 ? "2001:db8::%x" : "192.0.2.%u", i + 1);
+		addrs[i].ip = endpoint(text, 0).ip;
+	}
+	net = ctl_build_net(&v);
+	dp_net_mark(&m, net);
+	for (unsigned int i = 0; i < N; i++)
+		cr_expect(dp_net_own(net, &addrs[i].ip) && dp_net_may_own(&m, &addrs[i].ip), "%u",
+			  i);
+	for (unsigned int i = 0; i < OTHERS; i++) {
+		snprintf(text, sizeof(text), "198.51.%u.%u", i / 256, i % 256);
+		other = endpoint(text, 0);
+		marked += dp_net_may_own(&m, &other.ip);
+	}
+	cr_expect(marked < OTHERS / 10, "%u of %u are not told apart", marked, OTHERS);
+	dp_net_mark(&m, NULL);
+	for (unsigned int i = 0; i < N; i++)
+		cr_expect(!dp_net_may_own(&m, &addrs[i].ip), "%u", i);
+	free(net);
+}
+
 Test(net, finds_neighbours_of_the_right_port)
 {
 	enum { N = 500 };

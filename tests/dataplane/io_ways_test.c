@@ -144,6 +144,7 @@ Test(ways, a_ports_mtu_and_tag)
 		{ 1399, 0, 1399 }, { 576, 7, 576 },
 	};
 
+	neighbour("192.0.2.77", 77);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct dp_way *w;
 
@@ -153,8 +154,11 @@ Test(ways, a_ports_mtu_and_tag)
 		w = find("192.0.2.77");
 		cr_assert(w);
 		cr_expect_eq(w->mtu, rows[i].mtu, "row %zu: %u", i, w->mtu);
-		cr_expect_eq(w->tagged, rows[i].vlan != 0, "row %zu", i);
+		cr_expect_eq(w->plain, rows[i].vlan == 0, "row %zu", i);
 		cr_expect_eq(w->port, 0);
+		w = find("192.0.2.78");
+		cr_assert(w);
+		cr_expect(!w->plain, "no neighbour, row %zu", i);
 	}
 }
 
