@@ -35,8 +35,9 @@ int steer_trim_edit(struct steer_ctx *c)
 	return c->m->buf[0] > ' ' && c->m->len == c->in->len ? 0 : trim(c);
 }
 
-bool steer_forward(struct steer_ctx *c, const struct dp_listener *from,
-		   const struct dp_endpoint *to, uint32_t member)
+/* Fills the verdict, unless the message is too large. */
+static inline bool decide(struct steer_ctx *c, const struct dp_listener *from,
+			  const struct dp_endpoint *to, uint32_t member)
 {
 	struct steer_verdict *v = c->v;
 
@@ -48,9 +49,14 @@ bool steer_forward(struct steer_ctx *c, const struct dp_listener *from,
 	v->from = from;
 	v->to = *to;
 	v->member = member;
-	if (!c->way)
-		c->s->p.counters->forwarded++;
 	return true;
+}
+
+void steer_forward(struct steer_ctx *c, const struct dp_listener *from,
+		   const struct dp_endpoint *to, uint32_t member)
+{
+	if (decide(c, from, to, member))
+		c->s->p.counters->forwarded++;
 }
 
 static char *put_hostport(const struct steer_ctx *c, char *p, const struct dp_listener *l)
@@ -323,11 +329,10 @@ static inline char *put_u16(char *p, uint32_t v)
 #define HOPS_ROOM     32u
 
 /* The source address, as it will stand in the Via, at `text`. Returns its end. */
-static inline char *put_received(struct steer_ctx *c, char *text)
+static inline char *put_received(struct steer_ctx *c, const struct steer_in *in, char *text)
 {
-	const struct sip_ip *src = &c->in->src.ip;
 	char *ip = steer_put(text, TEXT(RECEIVED));
-	size_t len = dp_ip_put(src, ip);
+	size_t len = dp_ip_put(&in->src.ip, ip);
 
 	c->src = ip;
 	c->src_len = (uint8_t)len;
@@ -337,17 +342,15 @@ static inline char *put_received(struct steer_ctx *c, char *text)
 /* RFC 3581 4: what the top Via says of the source, behind put_received(). A member that has not
  * asked for rport gets none: it may listen elsewhere than it sends from (RFC 3261 18.2.1). Returns
  * where it goes, and *end. */
-static inline struct sip_span put_rport(const struct steer_ctx *c, char **end)
+static inline struct sip_span put_rport(const struct steer_ctx *c, const struct steer_in *in,
+					const struct sip_via *via, char **end)
 {
-	const struct sip_via *via = &c->m->via;
 	struct sip_span at = { (uint16_t)(via->value.off + via->value.len), 0 };
-	const uint16_t port = c->in->src.port;
 
-	if (via->has_rport) {
-		at = via->rport_param;
-		*end = put_u16(steer_put(*end, TEXT(RPORT)), port);
-	} else if (!c->source) {
-		*end = put_u16(steer_put(*end, TEXT(RPORT)), port);
+	if (via->has_rport || !c->source) {
+		*end = put_u16(steer_put(*end, TEXT(RPORT)), in->src.port);
+		if (via->has_rport)
+			at = via->rport_param;
 	} else if (via->has_received) {
 		at = via->received_param;
 	}
@@ -370,18 +373,24 @@ _Static_assert(offsetof(struct sip_edit, del) == 2 && offsetof(struct sip_span, 
 	       "an edit begins with its span");
 
 /* A Via that has both parameters already, or no Max-Forwards, or a large one, or one above the Via,
- * are rare, and left to the editor. via: what put_received() and put_rport() wrote, and where. */
+ * or edits before, are rare, and left to the editor. */
 static __attribute__((noinline, cold)) int edit_rare(struct steer_ctx *c,
-						     const struct steer_hop *hop,
-						     struct sip_span at, char *text, char *end)
+						     const struct steer_hop *hop)
 {
 	const struct sip_msg *m = c->m;
 	const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_MAX_FORWARDS);
 	bool both = m->via.has_received && (m->via.has_rport || !c->source);
-	char *hops = text + RECEIVED_ROOM, *top = hops + HOPS_ROOM, *top_end = put_top(c, top, hop);
+	char *text = steer_text(c->v, RECEIVED_ROOM + HOPS_ROOM + TOP_ROOM);
+	char *hops = text + RECEIVED_ROOM, *top = hops + HOPS_ROOM, *end, *top_end;
 	struct sip_edits *es = &c->v->edits;
+	struct sip_span at;
 	int e;
 
+	if (!text)
+		return -ENOSPC;
+	end = put_received(c, c->in, text);
+	at = put_rport(c, c->in, &m->via, &end);
+	top_end = put_top(c, top, hop);
 	c->v->text_len = (uint16_t)(top_end - c->v->text);
 	e = sip_edits_add(es, m->hdrs_off, 0, top, (uint16_t)(top_end - top));
 	if (e == 0)
@@ -398,28 +407,28 @@ static inline __attribute__((always_inline)) int edit_front(struct steer_ctx *c,
 	const struct sip_msg *m = c->m;
 	const struct sip_hdr *h = &m->hdr[m->first[SIP_HDR_MAX_FORWARDS]];
 	struct steer_verdict *v = c->v;
-	char *text = v->text + v->text_len, *hops = text + RECEIVED_ROOM, *top = hops + HOPS_ROOM;
+	char *text = v->text, *hops = text + RECEIVED_ROOM, *top = hops + HOPS_ROOM, *end;
 	struct sip_edits *es = &v->edits;
 	uint32_t max_forwards = m->max_forwards - 1;
 	struct sip_span at;
 	int32_t delta;
-	char *end;
 
-	if (v->text_len > STEER_TEXT_SIZE - (RECEIVED_ROOM + HOPS_ROOM + TOP_ROOM))
-		return -ENOSPC;
-	end = put_received(c, text);
-	at = put_rport(c, &end);
-	if (__builtin_expect(es->n != 0 || m->via.has_received
+	_Static_assert(RECEIVED_ROOM + HOPS_ROOM + TOP_ROOM <= STEER_TEXT_SIZE, "all fits");
+	if (__builtin_expect(es->n != 0 || v->text_len != 0 || m->via.has_received
 				     || !sip_msg_has(m, SIP_HDR_MAX_FORWARDS)
-				     || max_forwards > UINT16_MAX || at.off + at.len > h->value_off,
+				     || max_forwards > UINT16_MAX,
 			     0))
-		return edit_rare(c, hop, at, text, end);
+		return edit_rare(c, hop);
+	end = put_received(c, c->in, text);
+	at = put_rport(c, c->in, &m->via, &end);
+	if (__builtin_expect(at.off + at.len > h->value_off, 0))
+		return edit_rare(c, hop);
 	delta = set_edit(&es->e[1], at, text, end);
 	end = put_u16(hops, max_forwards);
 	delta += set_edit(&es->e[2], (struct sip_span){ h->value_off, h->value_len }, hops, end);
 	end = put_top(c, top, hop);
 	es->n = 3;
-	v->text_len = (uint16_t)(end - v->text);
+	v->text_len = (uint16_t)(end - text);
 	delta += set_edit(&es->e[0], (struct sip_span){ m->hdrs_off, 0 }, top, end);
 	es->delta = delta;
 	return 0;
@@ -447,12 +456,13 @@ static inline int routes_edit(struct steer_ctx *c)
 	return c->has_routes ? steer_routes_edit(c) : 0;
 }
 
+/* again: it is a copy, which is counted for its member alone. */
 static inline __attribute__((always_inline)) void forward(struct steer_ctx *c,
-							  const struct steer_hop *hop)
+							  const struct steer_hop *hop, bool again)
 {
 	int e;
 
-	if (!c->source && !c->way)
+	if (!again && !c->source)
 		steer_transaction_record(c, hop);
 	e = steer_trim_edit(c);
 	if (e == 0)
@@ -463,11 +473,12 @@ static inline __attribute__((always_inline)) void forward(struct steer_ctx *c,
 		steer_drop(c, DP_REASON_NO_ROOM, "its edits do not fit");
 		return;
 	}
-	if (!steer_forward(c, hop->from, hop->to, member_of(c, hop)))
+	if (!decide(c, hop->from, hop->to, member_of(c, hop)))
 		return;
 	count(c, hop);
-	if (c->way)
+	if (again)
 		return;
+	c->s->p.counters->forwarded++;
 	if (c->is_trial)
 		steer_trial_sent(c, hop);
 	if (c->t.record && !c->source && hop->number != STEER_NO_MEMBER)
@@ -476,11 +487,11 @@ static inline __attribute__((always_inline)) void forward(struct steer_ctx *c,
 
 void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop)
 {
-	forward(c, hop);
+	forward(c, hop, false);
 }
 
 /* In a function of its own, so that the other one is asked for at one place, and in line there. */
 __attribute__((noinline)) void steer_forward_again(struct steer_ctx *c, const struct steer_hop *hop)
 {
-	forward(c, hop);
+	forward(c, hop, true);
 }

@@ -409,8 +409,7 @@ void steer_forward_request(struct steer_ctx *c, const struct steer_hop *hop);
 /** The same for a copy. */
 void steer_forward_again(struct steer_ctx *c, const struct steer_hop *hop);
 /** Finishes an edited message: counts, or drops it when it is too large. */
-/** @return whether it goes on. */
-bool steer_forward(struct steer_ctx *c, const struct dp_listener *from,
+void steer_forward(struct steer_ctx *c, const struct dp_listener *from,
 		   const struct dp_endpoint *to, uint32_t member);
 /** What every forwarded message needs: no bytes before it, none behind it. */
 int steer_trim_edit(struct steer_ctx *c);
