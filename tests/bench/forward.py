@@ -135,6 +135,7 @@ class Driven:
     """The data plane with region_driver in control's place: every pair's first member is active, and nobody probes."""
 
     def __init__(self, lab, ns, text):
+        self.ns = ns
         path, sock = lab.file("driven.yaml", text), f"{lab.dir}/link.sock"
         self.dataplane = ns.start("dataplane", f"{common.TREE}/sipsteer-dataplane", "--socket", sock)
         wait_for("the link", lambda: os.path.exists(sock), 20)
@@ -142,8 +143,7 @@ class Driven:
         self.driver = ns.start("driver", f"{common.TREE}/tests/dataplane/region_driver", path, sock, stdin=read)
         os.close(read)
         wait_for("the data plane", lambda: "running" in self._output(), 120)
-        mac = ":".join(f"{b:02x}" for b in traffic.GATEWAY_MAC)
-        ns.ip("neigh", "replace", traffic.GATEWAY, "lladdr", mac, "dev", "net0", "nud", "permanent")
+        self.mac = ":".join(f"{b:02x}" for b in traffic.GATEWAY_MAC)
         wait_for("undisturbed forwarding", self._settled, 60)
 
     def _output(self):
@@ -159,7 +159,9 @@ class Driven:
         return int(re.search(r"forwarded (\d+)", text)[1]), dict(re.findall(r"^reason (\S+) (\d+)", text, re.M))
 
     def _settled(self):
-        (n0, drops0), _, (n1, drops1) = self._stats(), time.sleep(0.1), self._stats()
+        """As the netdev comes up, it may forget the neighbour again."""
+        self.ns.ip("neigh", "replace", traffic.GATEWAY, "lladdr", self.mac, "dev", "net0", "nud", "permanent", check=False)
+        (n0, drops0), _, (n1, drops1) = self._stats(), time.sleep(0.3), self._stats()
         return n1 > n0 and drops0 == drops1
 
     def measure(self, seconds):
