@@ -321,7 +321,7 @@ void steer_message(struct steer *s, const struct steer_in *in, struct steer_verd
 	struct steer_ctx c;
 	uint32_t hash;
 
-	steer_ctx_zero_rest(&c);
+	steer_ctx_zero(&c);
 	c.s = s;
 	c.cfg = s->cfg;
 	c.in = in;

@@ -140,17 +140,12 @@ struct steer_ctx {
 #define STEER_CTX_ZEROED \
 	(offsetof(struct steer_ctx, routes) + offsetof(struct steer_routes, cookie))
 
-/** The same of one whose fields up to `slot` are written one by one. */
-static inline void steer_ctx_zero_rest(struct steer_ctx *c)
+/** Zero a context as far as it has to be, behind the fields up to `slot`, which are written one by
+ * one. */
+static inline void steer_ctx_zero(struct steer_ctx *c)
 {
 	steer_zero(&c->slot + 1,
 		   STEER_CTX_ZEROED - offsetof(struct steer_ctx, slot) - sizeof(c->slot));
-}
-
-/** Zero a context as far as it has to be. */
-static inline void steer_ctx_zero(struct steer_ctx *c)
-{
-	steer_zero(c, STEER_CTX_ZEROED);
 }
 
 /** What is known of a response. */
