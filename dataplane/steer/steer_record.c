@@ -11,12 +11,15 @@
  * Deleting shifts back what follows (Knuth, TAOCP 3, 6.4, algorithm R), so there are no tombstones
  * and the index is as fast after a year as on the first day.
  *
- * Wheel: a ring of lists, one per tick of 2^15 us (33 ms); a list is a chain of chunks of record
- * numbers. Once on the wheel a record stays where it is: holding it longer or shorter writes its
- * time and no more. When its tick comes, it goes if it has expired, else it is put on the list of
- * its new time; so a record that was held for longer goes on time, and one that was held for
- * shorter goes when it would have gone before, not found meanwhile. A chunk's records are fetched
- * together and not one after the other, since none of them is in the cache after so long a time.
+ * Wheel: a ring of lists, one per tick of 2^10 us (1 ms); a list is a chain of chunks of record
+ * numbers. Ticks are short so that records are let go at the pace at which they came: those on top
+ * of the stack of free ones have been seen a moment ago, and are in the cache when they are used.
+ * Once on the wheel a record stays where it is: holding it longer or shorter writes its time and no
+ * more. When its tick comes, it goes if it has expired, else it is put on the list of its new time;
+ * so a record that was held for longer goes on time, and one that was held for shorter goes when it
+ * would have gone before, not found meanwhile. A chunk's records are fetched together and not one
+ * after the other, since none of them is in the cache after so long a time, and so are their places
+ * in the index.
  */
 #include "dataplane/steer/steer_record.h"
 
@@ -24,19 +27,20 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define TICK_SHIFT      15
+#define TICK_SHIFT      10
 #define NONE            UINT32_MAX
 #define RECORDS_MAX     (1u << 28)
 #define INDEX_MIN       8u
-#define WHEEL_MAX       1024u /* lists: 33.5 s */
+#define WHEEL_MAX       32768u /* lists: 33.5 s */
 #define HUGE_PAGE       (2ull << 20)
 #define SLOT_USED       1u
 #define CHUNK_NUMBERS   14
 #define HASH_MULTIPLIER 0x9e3779b97f4a7c15ull /* 2^64 over the golden ratio (Knuth 6.4) */
 
-/* Ticks that a record stays longer than it must. A request is held for 32 s as it comes and for
- * 32 s more as its response passes: this way it is mostly looked at once, not twice. */
-#define SLACK 16
+/* Ticks that a record stays longer than it must, half a second. A request is held for 32 s as it
+ * comes and for 32 s more as its response passes: this way it is mostly looked at once, not twice.
+ */
+#define SLACK (1u << (19 - TICK_SHIFT))
 
 /* A record in its pool, on a cache line of its own. */
 struct node {
@@ -101,6 +105,7 @@ struct steer_records *steer_records_new_looking(uint32_t n, uint64_t max_hold_us
 {
 	struct steer_records *rs;
 	uint32_t index_size, wheel_size, n_chunks;
+	uint64_t ticks;
 
 	if (n > RECORDS_MAX)
 		return NULL;
@@ -111,11 +116,12 @@ struct steer_records *steer_records_new_looking(uint32_t n, uint64_t max_hold_us
 	index_size = 2 * pow2_at_least(n > INDEX_MIN ? n : INDEX_MIN);
 	/* What is held for longer than the wheel's turn lies on its last list and is moved on. */
 	look_us = look_us < max_hold_us ? look_us : max_hold_us;
-	wheel_size = look_us >> TICK_SHIFT < WHEEL_MAX
-			     ? pow2_at_least((look_us >> TICK_SHIFT) + SLACK + 2)
-			     : WHEEL_MAX;
-	/* Every list can end in a chunk that is not full, and one more is being worked off. */
-	n_chunks = rs->capacity / CHUNK_NUMBERS + wheel_size + 2;
+	ticks = (look_us >> TICK_SHIFT) + SLACK + 2;
+	wheel_size = pow2_at_least(ticks < WHEEL_MAX ? ticks : WHEEL_MAX);
+	/* Every list that has a record can end in a chunk that is not full, and one more is being
+	 * worked off. */
+	n_chunks = rs->capacity / CHUNK_NUMBERS
+		   + (wheel_size < rs->capacity ? wheel_size : rs->capacity) + 2;
 	rs->max_hold_us = max_hold_us;
 	rs->index_mask = index_size - 1;
 	rs->home_shift = (unsigned int)__builtin_clz(index_size) + 1;
@@ -328,54 +334,25 @@ void steer_records_remove(struct steer_records *rs, struct steer_record *r)
 	r->expires_us = 0;
 }
 
-/* Forget those that have expired, put the others on the wheel again. @return how many were
- * forgotten. */
-static uint32_t judge(struct steer_records *rs, const uint32_t *numbers, uint32_t n,
-		      uint64_t now_us)
-{
+/* ---- Ticks ---- */
+
+/* What was taken from the wheel together. */
+struct batch {
+	uint32_t n;
+	uint32_t number[CHUNK_NUMBERS];
 	uint32_t hash[CHUNK_NUMBERS];
-	uint32_t removed = 0;
+};
 
-	for (uint32_t i = 0; i < n; i++)
-		__builtin_prefetch(&rs->pool[numbers[i]]);
-	for (uint32_t i = 0; i < n; i++) {
-		hash[i] = hash_of(rs->pool[numbers[i]].r.key);
-		__builtin_prefetch(&rs->index[hash[i] >> rs->home_shift], 1);
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		uint64_t expires_us = rs->pool[numbers[i]].r.expires_us;
-
-		if (expires_us > now_us) {
-			wheel_add(rs, numbers[i], expires_us);
-			continue;
-		}
-		index_delete(rs, hash[i], numbers[i]);
-		rs->free[rs->n_free++] = numbers[i];
-		removed++;
-	}
-	return removed;
-}
-
-uint32_t steer_records_tick(struct steer_records *rs, uint64_t now_us, uint32_t budget)
+/* Take the next numbers whose tick has come: b->n, 0: there are none, or no more of the budget. */
+static void take_next(struct steer_records *rs, struct batch *b, uint64_t now_tick,
+		      uint32_t *budget)
 {
-	uint64_t now_tick = now_us >> TICK_SHIFT;
-	uint32_t numbers[CHUNK_NUMBERS];
-	uint32_t removed = 0;
+	uint32_t *list;
 
-	for (;;) {
-		uint32_t *list = &rs->lists[rs->tick & rs->wheel_mask];
-
-		while (*list != NONE) {
-			uint32_t n;
-
-			if (budget == 0)
-				return removed;
-			n = wheel_take(rs, list, numbers, budget);
-			budget -= n;
-			removed += judge(rs, numbers, n, now_us);
-		}
+	b->n = 0;
+	while (*(list = &rs->lists[rs->tick & rs->wheel_mask]) == NONE) {
 		if (rs->tick >= now_tick)
-			return removed;
+			return;
 		/* After a long pause each list is worked off once, not once for each turn missed.
 		 */
 		if (now_tick - rs->tick > rs->wheel_mask)
@@ -383,6 +360,62 @@ uint32_t steer_records_tick(struct steer_records *rs, uint64_t now_us, uint32_t 
 		else
 			rs->tick++;
 	}
+	if (*budget == 0)
+		return;
+	b->n = wheel_take(rs, list, b->number, *budget);
+	*budget -= b->n;
+	for (uint32_t i = 0; i < b->n; i++)
+		__builtin_prefetch(&rs->pool[b->number[i]], 1);
+}
+
+static void fetch_slots(const struct steer_records *rs, struct batch *b)
+{
+	for (uint32_t i = 0; i < b->n; i++) {
+		b->hash[i] = hash_of(rs->pool[b->number[i]].r.key);
+		__builtin_prefetch(&rs->index[b->hash[i] >> rs->home_shift], 1);
+	}
+}
+
+/* Forget those that have expired, put the others on the wheel again. @return how many were
+ * forgotten. */
+static uint32_t judge(struct steer_records *rs, struct batch *b, uint64_t now_us)
+{
+	uint32_t removed = 0;
+
+	for (uint32_t i = 0; i < b->n; i++) {
+		uint32_t number = b->number[i];
+		uint64_t expires_us = rs->pool[number].r.expires_us;
+
+		if (expires_us > now_us) {
+			wheel_add(rs, number, expires_us);
+			continue;
+		}
+		index_delete(rs, b->hash[i], number);
+		rs->free[rs->n_free++] = number;
+		removed++;
+	}
+	b->n = 0;
+	return removed;
+}
+
+/* Three batches are under way at a time: the records of one are being fetched while the places of
+ * the one before are, and the one before that is judged. */
+uint32_t steer_records_tick(struct steer_records *rs, uint64_t now_us, uint32_t budget)
+{
+	struct batch batch[3] = { 0 }, *first = &batch[0], *second = &batch[1], *third = &batch[2];
+	uint32_t removed = 0;
+
+	do {
+		struct batch *judged = third;
+
+		third = second;
+		second = first;
+		first = judged;
+		take_next(rs, first, now_us >> TICK_SHIFT, &budget);
+		fetch_slots(rs, second);
+		removed += judge(rs, third, now_us);
+	} while (first->n + second->n > 0);
+	return removed;
 }
 
 uint32_t steer_records_in_use(const struct steer_records *rs)

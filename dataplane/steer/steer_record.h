@@ -3,8 +3,9 @@
  * non-2xx and retransmissions follow their request; and Call-ID -> the member that challenged, so
  * that the credentials reach it.
  *
- * Fixed-size records, an open-addressing table, a coarse timer wheel; all memory is taken at the
- * start. When full, nothing is recorded and the caller counts it. One thread.
+ * Fixed-size records, an open-addressing table, a timer wheel with half a second's slack; all
+ * memory is taken at the start. When full, nothing is recorded and the caller counts it. One
+ * thread.
  */
 #pragma once
 
@@ -52,7 +53,7 @@ struct steer_record {
 };
 
 /** @param n  Records; rounded up to a power of two. @param max_hold_us longest time that one is
- * ever kept. Takes some 90 bytes for each. */
+ * ever kept. Takes some 90 bytes for each, and at most 2 MiB for its timer wheel. */
 struct steer_records *steer_records_new(uint32_t n, uint64_t max_hold_us);
 /** The same, but every record is looked at look_us after it came, and again, so that one that is
  * then held for shorter gives its place back as soon as that. */

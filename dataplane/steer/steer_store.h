@@ -1,8 +1,8 @@
 /*
  * The store: copies of what is in flight, bounded in bytes. A flight is one open request of a
  * client: the datagram as it was received, and the state of its failover. Copies lie in chains of
- * chunks; flights that wait for a time are on a wheel of their own, much finer than that of the
- * records, since only what is open and may fail over is on it.
+ * chunks; flights that wait for a time are on a wheel of their own, which calls them in time: the
+ * records' comes half a second late. Only what is open and may fail over is on it.
  *
  * All memory is taken at the start. Making, freeing and setting the time of a flight take constant
  * time. One thread.

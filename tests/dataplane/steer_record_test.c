@@ -15,7 +15,7 @@ TestSuite(steer_record, .fini = leaks_check);
 #define SECOND 1000000ull
 #define YEAR   (365ull * 86400 * SECOND)
 #define HOLD   (32 * SECOND)
-#define TICK   32768ull /* the wheel's */
+#define TICK   1024ull /* the wheel's */
 
 /* xorshift64*: the same numbers in every run. */
 static uint64_t next_random(uint64_t *state)
@@ -197,6 +197,25 @@ Test(steer_record, tick_does_no_more_than_its_budget)
 	steer_records_free(rs);
 }
 
+/* Not many at once after none for a while: a pause, and they would be cold when they are used. */
+Test(steer_record, go_at_the_pace_at_which_they_came)
+{
+	enum { EACH = 20 };
+	struct steer_records *rs = steer_records_new(1 << 17, SECOND);
+	uint64_t key = 0;
+
+	for (uint64_t now = YEAR; now < YEAR + 4 * SECOND; now += TICK) {
+		uint32_t removed = steer_records_tick(rs, now, UINT32_MAX);
+
+		cr_assert(removed <= 2 * EACH, "%u at %lu", removed, now);
+		cr_assert(removed >= EACH / 2 || now < YEAR + 2 * SECOND, "%u at %lu", removed,
+			  now);
+		for (int i = 0; i < EACH; i++)
+			cr_assert_not_null(steer_records_insert(rs, ++key, now, SECOND));
+	}
+	steer_records_free(rs);
+}
+
 /* The wheel has stood still for many turns when records come that would lie anywhere on it: none
  * may land on the list being worked off and keep it there. */
 Test(steer_record, wheel_that_was_left_standing_goes_on)
@@ -306,7 +325,10 @@ static void run_model(uint64_t seed, uint32_t n, bool scattered, uint64_t max_sk
 				m->expires[i] = 0;
 			}
 			break;
-		case 5: steer_records_tick(rs, now, (uint32_t)below(&seed, 20)); break;
+		case 5: /* less than one batch, or several */
+			steer_records_tick(rs, now,
+					   (uint32_t)below(&seed, below(&seed, 4) ? 20 : 400));
+			break;
 		case 6: now += below(&seed, SECOND / 10); break;
 		default:
 			if (below(&seed, 500) == 0)
