@@ -47,7 +47,6 @@ struct dp_worker {
 	unsigned int index;
 	uint8_t verify; /* enum dp_checksums */
 	struct dp_view view;
-	struct dp_net_marks marks; /* of the view's addresses */
 	struct steer *steer;
 	unsigned int n_sources;
 	struct source sources[DP_MAX_PORTS];
@@ -69,6 +68,7 @@ struct dp_worker {
 	struct steer_ahead ahead[BURST];
 	struct steer_verdict verdict;
 	struct dp_tx tx;
+	struct dp_net_marks marks; /* of the view's addresses */
 };
 
 static uint64_t monotonic_us(void)
