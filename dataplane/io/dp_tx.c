@@ -413,9 +413,8 @@ COLD void forward_large(struct dp_tx *t, struct rte_mbuf *m, const struct dp_pac
 	finish(t, big, &pl, p->tclass, v->from, &v->to, h);
 }
 
-__attribute__((always_inline)) inline void dp_tx_forward(struct dp_tx *t, struct rte_mbuf *m,
-							 const struct dp_packet *p,
-							 const struct steer_verdict *v)
+void dp_tx_forward(struct dp_tx *t, struct rte_mbuf *m, const struct dp_packet *p,
+		   const struct steer_verdict *v)
 {
 	struct hop h;
 	enum dp_reason reason =
