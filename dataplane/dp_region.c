@@ -208,19 +208,17 @@ struct dp_worker_block *dp_region_worker(const struct dp_region *r, unsigned int
 	return (struct dp_worker_block *)dp_at(r, r->workers) + worker;
 }
 
-struct dp_member_counters dp_member_counters_of(const struct dp_member_group *groups,
-						uint32_t member)
+void dp_member_counters_add(const struct dp_member_group *groups, uint32_t member,
+			    struct dp_member_counters *sum)
 {
-	struct dp_member_group *of = (struct dp_member_group *)(uintptr_t)groups;
-	union {
-		struct dp_member_counters c;
-		uint64_t v[sizeof(struct dp_member_counters) / sizeof(uint64_t)];
-	} all;
+	const struct dp_member_group *g = &groups[dp_member_group_of(member)];
+	uint32_t place = dp_member_place(member);
+	uint64_t v[sizeof(*sum) / sizeof(uint64_t)];
 
-	for (size_t i = 0; i < sizeof(all.v) / sizeof(all.v[0]); i++)
-		all.v[i] = __atomic_load_n(dp_member_counter(of, member, i * sizeof(uint64_t)),
-					   __ATOMIC_RELAXED);
-	return all.c;
+	memcpy(v, sum, sizeof(v));
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++)
+		v[i] += __atomic_load_n(&g->count[i][place], __ATOMIC_RELAXED);
+	memcpy(sum, v, sizeof(v));
 }
 
 /* ---- Worker side ---- */

@@ -236,23 +236,33 @@ struct dp_member_group {
 	uint64_t count[sizeof(struct dp_member_counters) / sizeof(uint64_t)][DP_GROUP_PAIRS];
 };
 
+/** Number of the group that a member is counted in, and its place there. */
+static inline uint32_t dp_member_group_of(uint32_t member)
+{
+	return member % DP_PAIR_MEMBERS * (DP_MAX_PAIRS / DP_GROUP_PAIRS)
+	       + member / DP_PAIR_MEMBERS / DP_GROUP_PAIRS;
+}
+
+static inline uint32_t dp_member_place(uint32_t member)
+{
+	return member / DP_PAIR_MEMBERS % DP_GROUP_PAIRS;
+}
+
 /** Where one of them is. @param field  Its offset in struct dp_member_counters. */
 static inline uint64_t *dp_member_counter(struct dp_member_group *groups, uint32_t member,
 					  size_t field)
 {
-	uint32_t pair = member / DP_PAIR_MEMBERS, slot = member % DP_PAIR_MEMBERS;
-
-	return &groups[slot * (DP_MAX_PAIRS / DP_GROUP_PAIRS) + pair / DP_GROUP_PAIRS]
-			.count[field / sizeof(uint64_t)][pair % DP_GROUP_PAIRS];
+	return &groups[dp_member_group_of(member)]
+			.count[field / sizeof(uint64_t)][dp_member_place(member)];
 }
 
 /** Where `field` of a member's is: dp_member_counter() by name. */
 #define DP_MEMBER_COUNTER(groups, member, field) \
 	dp_member_counter(groups, member, offsetof(struct dp_member_counters, field))
 
-/** All of a member's, put together; each as it stands when it is read. Any thread. */
-struct dp_member_counters dp_member_counters_of(const struct dp_member_group *groups,
-						uint32_t member);
+/** Add a member's counters to a sum, each as it stands when it is read. Any thread. */
+void dp_member_counters_add(const struct dp_member_group *groups, uint32_t member,
+			    struct dp_member_counters *sum);
 
 /** Why a request in flight was sent to another member. */
 enum dp_rescue {

@@ -27,17 +27,11 @@ static uint64_t get(const uint64_t *counter)
 
 struct dp_member_counters ctl_member_counters(const struct dp_region *r, unsigned int member)
 {
-	union {
-		struct dp_member_counters c;
-		uint64_t v[sizeof(struct dp_member_counters) / sizeof(uint64_t)];
-	} sum = { 0 }, one;
+	struct dp_member_counters sum = { 0 };
 
-	for (unsigned int w = 0; w < r->boot.n_workers; w++) {
-		one.c = dp_member_counters_of(dp_region_worker(r, w)->members, member);
-		for (size_t i = 0; i < sizeof(sum.v) / sizeof(sum.v[0]); i++)
-			sum.v[i] += one.v[i];
-	}
-	return sum.c;
+	for (unsigned int w = 0; w < r->boot.n_workers; w++)
+		dp_member_counters_add(dp_region_worker(r, w)->members, member, &sum);
+	return sum;
 }
 
 static struct seen figures(const struct dp_region *r, unsigned int member)

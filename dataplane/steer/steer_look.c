@@ -1,9 +1,9 @@
 /*
  * Looking ahead: a message's pair is one of thousands, and comes from far away in memory by three
- * steps, each of which says where the next one leads: the table's slot, the pair, the member. Its
- * record is one of millions, and comes by two: the index, the record. So the first ones are taken
- * while messages before it are decided. Nothing here changes anything but
- * the caller's struct steer_ahead.
+ * steps, each of which says where the next one leads: the table's slot, the pair and its word, the
+ * active member's counter and the way to it. Its record is one of millions, and comes by two: the
+ * index, the record. So the first ones are taken while messages before it are decided. Nothing here
+ * changes anything but the caller's struct steer_ahead.
  */
 #include "dataplane/steer/steer_internal.h"
 

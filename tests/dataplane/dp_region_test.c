@@ -33,6 +33,54 @@ static struct dp_region *make(unsigned int n_workers, int *fd)
 	return r;
 }
 
+/* Each counter has a place of its own, the last member's last one, too. */
+Test(dp_region, counts_each_member_apart)
+{
+	enum { PAIR = DP_PAIR_MEMBERS, COUNTERS = sizeof(struct dp_member_counters) / 8 };
+	static const uint32_t members[] = {
+		0,
+		1,
+		PAIR - 1,
+		PAIR,
+		31 * PAIR,
+		32 * PAIR,
+		63 * PAIR,
+		64 * PAIR,
+		64 * PAIR + 1,
+		65 * PAIR,
+		4096 * PAIR + 3,
+		DP_MAX_MEMBERS - PAIR,
+		DP_MAX_MEMBERS - 1,
+	};
+	const size_t n = sizeof(members) / sizeof(members[0]);
+	int fd = -1;
+	struct dp_region *r = make(1, &fd);
+	struct dp_member_group *groups = dp_region_worker(r, 0)->members;
+	uint64_t *end =
+		groups[DP_MAX_MEMBERS / DP_GROUP_PAIRS - 1].count[COUNTERS - 1] + DP_GROUP_PAIRS;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < COUNTERS; k++) {
+			uint64_t *c = dp_member_counter(groups, members[i], k * sizeof(uint64_t));
+
+			cr_assert(c >= groups[0].count[0] && c < end);
+			*c += 1000 * i + k + 1;
+		}
+	for (size_t i = 0; i < n; i++) {
+		struct dp_member_counters sum = { 0 };
+		uint64_t v[COUNTERS];
+
+		dp_member_counters_add(groups, members[i], &sum);
+		memcpy(v, &sum, sizeof(v));
+		for (size_t k = 0; k < COUNTERS; k++)
+			cr_expect(v[k] == 1000 * i + k + 1, "%u, %zu: %lu", members[i], k, v[k]);
+		dp_member_counters_add(groups, members[i], &sum);
+		cr_expect(sum.copies_refused == 2 * v[COUNTERS - 1], "a sum goes on");
+	}
+	dp_region_unmap(r);
+	close(fd);
+}
+
 Test(dp_region, is_made_with_everything_offline_and_nothing_published)
 {
 	struct dp_region *r;

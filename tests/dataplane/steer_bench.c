@@ -339,6 +339,14 @@ void bench_free(struct bench *b)
 
 /* ---- Pair words ---- */
 
+struct dp_member_counters bench_counters(const struct bench *b, uint32_t member)
+{
+	struct dp_member_counters sum = { 0 };
+
+	dp_member_counters_add(b->members, member, &sum);
+	return sum;
+}
+
 uint32_t bench_member(const struct bench *b, const char *member)
 {
 	for (uint32_t i = 0; i < b->cfg->n_pairs * DP_PAIR_MEMBERS; i++) {
@@ -476,13 +484,14 @@ static void take_out(struct bench *b)
 }
 
 /* As a worker does: every second message is looked at before its turn. */
-static void look(const struct bench *b, struct steer_in *in)
+static void look(struct bench *b, struct steer_in *in)
 {
 	static struct steer_ahead ahead;
 
 	memset(&ahead, 0xee, sizeof(ahead));
 	steer_look(b->steer, in, &ahead);
 	steer_look_pair(b->steer, &ahead);
+	b->likely = steer_look_member(b->steer, &ahead);
 	in->ahead = &ahead;
 }
 
@@ -509,6 +518,7 @@ enum steer_action bench_bytes(struct bench *b, const char *src, const char *dst,
 	snprintf(b->dst, sizeof(b->dst), "%s", dst);
 	memset(&b->v, 0xee, sizeof(b->v));
 	steer_begin(b->steer, b->cfg, b->now_us);
+	b->likely = NULL;
 	if (b->n_messages++ % 2 == 0)
 		look(b, &in);
 	steer_message(b->steer, &in, &b->v);

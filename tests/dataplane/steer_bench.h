@@ -91,8 +91,9 @@ struct bench {
 	uint64_t now_us;
 	uint32_t n_messages; /* so far */
 	struct steer_verdict v;
-	struct guard guard; /* what is sent lies flush against it */
-	char in[BENCH_MSG]; /* last datagram sent, NUL-terminated; its length */
+	const struct dp_endpoint *likely; /* where the last look ahead said it would go, or NULL */
+	struct guard guard;               /* what is sent lies flush against it */
+	char in[BENCH_MSG];               /* last datagram sent, NUL-terminated; its length */
 	size_t in_len;
 	char out[BENCH_MSG]; /* bytes of the last verdict, NUL-terminated: edited message or answer
 			      */
@@ -121,6 +122,8 @@ void bench_suspect(struct bench *b, const char *member, bool suspect);
 void bench_drain(struct bench *b, const char *member, bool draining);
 void bench_pair_flag(struct bench *b, const char *pair, uint64_t flag, bool on);
 uint32_t bench_member(const struct bench *b, const char *member); /* its number */
+/** What has been counted for a member, by its number. */
+struct dp_member_counters bench_counters(const struct bench *b, uint32_t member);
 /** A trial of signal failback on a pair's first member is on offer: its number. */
 void bench_trial(struct bench *b, const char *pair, uint32_t trial);
 

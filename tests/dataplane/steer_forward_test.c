@@ -287,10 +287,9 @@ Test(steer_forward, counters)
 	bench_reply(b, 200, "", "");
 	cr_expect(b->counters.sip_requests == 2 && b->counters.sip_responses == 2);
 	cr_expect(b->counters.forwarded == 4 && b->counters.answered == 0);
-	cr_expect(dp_member_counters_of(b->members, a).requests[SIP_METHOD_INVITE] == 1);
-	cr_expect(dp_member_counters_of(b->members, a).responses[0] == 1
-		  && dp_member_counters_of(b->members, a).responses[1] == 0);
-	cr_expect(dp_member_counters_of(b->members, a).from == 1);
+	cr_expect(bench_counters(b, a).requests[SIP_METHOD_INVITE] == 1);
+	cr_expect(bench_counters(b, a).responses[0] == 1 && bench_counters(b, a).responses[1] == 0);
+	cr_expect(bench_counters(b, a).from == 1);
 	cr_expect(b->counters.records_made == 1);
 	bench_free(b);
 }

@@ -100,8 +100,7 @@ Test(steer_icmp, which_errors_count_rfc3261_18_4)
 		ev = bench_event(b, DP_EVENT_ICMP);
 		cr_expect((ev != NULL) == rows[i].counts && (b->n_sent == 1) == rows[i].counts,
 			  "row %zu", i);
-		cr_expect(dp_member_counters_of(b->members, bench_member(b, "east-a")).icmp
-			  == rows[i].counts);
+		cr_expect(bench_counters(b, bench_member(b, "east-a")).icmp == rows[i].counts);
 		if (ev)
 			cr_expect(ev->id == tag
 				  && ev->value == ((uint32_t)rows[i].type << 8 | rows[i].code)
@@ -220,7 +219,7 @@ Test(steer_icmp, proven_ones_of_different_branches_are_told_at_once)
 	for (n = 2; bench_event(b, DP_EVENT_ICMP); n++)
 		;
 	cr_expect(n <= 8, "%u", n);
-	cr_expect(dp_member_counters_of(b->members, bench_member(b, "east-a")).icmp == 100);
+	cr_expect(bench_counters(b, bench_member(b, "east-a")).icmp == 100);
 	bench_free(b);
 }
 
@@ -238,13 +237,13 @@ Test(steer_icmp, an_error_goes_to_the_worker_that_owns_the_request_rfc3261_16_9)
 	cr_expect_eq(proof_of(zero, LB, MA, zero->out_len, 3, 3, false), STEER_ICMP_HAND_OVER);
 	cr_expect(zero->v.owner == 1 && zero->counters.handed_others == 1);
 	cr_expect(zero->n_sent == 0 && bench_event(zero, DP_EVENT_ICMP) == NULL);
-	cr_expect(dp_member_counters_of(zero->members, bench_member(zero, "east-a")).icmp == 0);
+	cr_expect(bench_counters(zero, bench_member(zero, "east-a")).icmp == 0);
 	/* What all workers share is judged where it came. */
 	cr_expect_eq(proof_of(zero, LB, MA, zero->out_len, 3, 4, false), STEER_ICMP_PROVEN);
 	/* As handed over. */
 	cr_expect_eq(proof_of(one, LB, MA, one->out_len, 3, 3, false), STEER_ICMP_PROVEN);
 	cr_expect(one->n_sent == 1 && bench_event(one, DP_EVENT_ICMP) != NULL);
-	cr_expect(dp_member_counters_of(one->members, bench_member(one, "east-a")).icmp == 1);
+	cr_expect(bench_counters(one, bench_member(one, "east-a")).icmp == 1);
 	/* A forgery makes no mail. */
 	strstr(zero->out, "z9hG4bKss")[40] ^= 1;
 	cr_expect_eq(proof_of(zero, LB, MA, zero->out_len, 3, 3, false), STEER_ICMP_UNPROVEN);

@@ -336,7 +336,7 @@ Test(steer_inflight_limits, doubts_are_metered)
 	while (bench_event(b, DP_EVENT_UNANSWERED))
 		n++;
 	cr_expect(n >= 20 && n <= 60, "%u", n);
-	cr_expect(dp_member_counters_of(b->members, bench_member(b, "east-a")).unanswered == 1000);
+	cr_expect(bench_counters(b, bench_member(b, "east-a")).unanswered == 1000);
 	bench_free(b);
 }
 

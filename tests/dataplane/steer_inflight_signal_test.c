@@ -176,8 +176,7 @@ static void expect_event(struct bench *b)
 		  running->row.name, ev->value >> 8, ev->value & 255);
 	cr_expect(bench_event(b, DP_EVENT_TRIAL) == NULL, "%s: once", running->row.name);
 	cr_expect(b->trials[0] & DP_TRIAL_TAKEN && b->counters.trials == 1
-			  && dp_member_counters_of(b->members, bench_member(b, "east-a")).trials
-				     == 1,
+			  && bench_counters(b, bench_member(b, "east-a")).trials == 1,
 		  "%s", running->row.name);
 	cr_expect(b->counters.rescued[DP_RESCUE_TRIAL][running->method]
 			  <= (running->status == 0 ? 1 : 0),
@@ -274,8 +273,7 @@ Test(steer_inflight_signal, copies_of_concurrent_registration)
 
 static void expect_one_refused(struct bench *b)
 {
-	const struct dp_member_counters n =
-		dp_member_counters_of(b->members, bench_member(b, "east-b"));
+	const struct dp_member_counters n = bench_counters(b, bench_member(b, "east-b"));
 
 	cr_expect(n.copies == 1 && n.copies_refused == 1);
 	cr_expect(b->counters.absorbed_responses == 1

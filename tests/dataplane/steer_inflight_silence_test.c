@@ -198,11 +198,11 @@ static void expect_two_doubts(struct bench *b)
 	ev = bench_event(b, DP_EVENT_UNANSWERED);
 	cr_assert(ev != NULL && ev->member == bench_member(b, "east-b"));
 	cr_expect(bench_event(b, DP_EVENT_UNANSWERED) == NULL);
-	cr_expect(dp_member_counters_of(b->members, bench_member(b, "east-a")).unanswered == 1);
-	cr_expect(dp_member_counters_of(b->members, bench_member(b, "east-a")).judged == 1);
-	cr_expect(dp_member_counters_of(b->members, bench_member(b, "east-a")).failed == 1);
-	cr_expect(dp_member_counters_of(b->members, bench_member(b, "east-a")).rescued_from == 1);
-	cr_expect(dp_member_counters_of(b->members, bench_member(b, "east-b")).rescued_to == 1);
+	cr_expect(bench_counters(b, bench_member(b, "east-a")).unanswered == 1);
+	cr_expect(bench_counters(b, bench_member(b, "east-a")).judged == 1);
+	cr_expect(bench_counters(b, bench_member(b, "east-a")).failed == 1);
+	cr_expect(bench_counters(b, bench_member(b, "east-a")).rescued_from == 1);
+	cr_expect(bench_counters(b, bench_member(b, "east-b")).rescued_to == 1);
 	cr_expect(b->counters.rescued[DP_RESCUE_TIMEOUT][SIP_METHOD_INVITE] == 1);
 	cr_expect(b->counters.copies_made == 1 && b->counters.contexts_made == 1);
 }
@@ -222,8 +222,7 @@ Test(steer_inflight_silence, control_is_told)
 static void expect_an_early_doubt(struct bench *b)
 {
 	const struct dp_event *ev = bench_event(b, DP_EVENT_UNANSWERED);
-	const struct dp_member_counters n =
-		dp_member_counters_of(b->members, bench_member(b, "east-a"));
+	const struct dp_member_counters n = bench_counters(b, bench_member(b, "east-a"));
 
 	cr_assert(ev && ev->value == SIP_METHOD_REGISTER);
 	cr_expect(ev->time_ns >= 1500000000ull && ev->time_ns < 1520000000ull);

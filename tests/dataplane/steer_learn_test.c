@@ -104,7 +104,7 @@ Test(steer_learn, counted_by_member_and_class)
 
 	from_a(b, msg);
 	from_a(b, msg);
-	cr_expect(dp_member_counters_of(b->members, a).responses[3] == 2);
+	cr_expect(bench_counters(b, a).responses[3] == 2);
 	cr_expect(b->v.member == a);
 	bench_free(b);
 }
@@ -120,8 +120,7 @@ Test(steer_learn, not_counted_for_a_member_that_the_branch_does_not_name)
 	bench_suspect(b, "east-b", true);
 	bench_bytes(b, MB, LB, msg, strlen(msg));
 	bench_forwarded(b, LB, A);
-	cr_expect(b->v.member == UINT32_MAX
-		  && dp_member_counters_of(b->members, other).responses[3] == 0);
+	cr_expect(b->v.member == UINT32_MAX && bench_counters(b, other).responses[3] == 0);
 	cr_expect(bench_event(b, DP_EVENT_ALIVE) == NULL);
 	bench_free(b);
 }

@@ -52,6 +52,25 @@ Test(steer_member, new_requests_go_to_the_active_member)
 	}
 }
 
+/* What leads there is fetched before its turn. */
+Test(steer_member, a_look_ahead_says_where_a_request_will_go)
+{
+	static const char *const second[] = { "east-b", "west-b", "north-b", "south-b" };
+	struct bench *b = bench_new(&(struct bench_opts){ .n_pairs = 4 });
+
+	for (size_t i = 0; i < 2; i++) {
+		request(b, "INVITE", i == 0 ? BR "1" : BR "3");
+		cr_assert(b->likely, "the first and the third one are looked at");
+		cr_expect(dp_endpoint_equal(b->likely, &b->v.to), "%zu: %s", i,
+			  bench_endpoint_text(b->likely));
+		request(b, "INVITE", i == 0 ? BR "2" : BR "4");
+		cr_expect(b->likely == NULL);
+		for (size_t k = 0; k < sizeof(second) / sizeof(second[0]); k++)
+			bench_active(b, second[k]);
+	}
+	bench_free(b);
+}
+
 /* ---- What the next hop names ---- */
 
 struct named {

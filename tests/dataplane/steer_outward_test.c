@@ -367,9 +367,7 @@ Test(steer_outward, a_member_that_is_down_is_replaced_by_its_twin)
 	bench_send(b, MA, LB, "MESSAGE sip:bob@198.51.100.21 SIP/2.0");
 	bench_forwarded(b, LB, "198.51.100.22:5060");
 	bench_has(b, "MESSAGE sip:bob@198.51.100.21 SIP/2.0");
-	cr_expect(dp_member_counters_of(b->members, bench_member(b, "west-b"))
-			  .requests[SIP_METHOD_MESSAGE]
-		  == 1);
+	cr_expect(bench_counters(b, bench_member(b, "west-b")).requests[SIP_METHOD_MESSAGE] == 1);
 	bench_free(b);
 }
 
