@@ -7,12 +7,10 @@
 #include <netinet/in.h>
 
 #include "dataplane/io/dp_checksum.h"
+#include "dataplane/io/dp_inline.h"
 
 #define IPV6_HEADERS_MAX 8 /* extension headers that we walk past */
 #define ICMP_LEN         8u
-
-/* Kept out of the way of plain datagrams, which would pay for it with registers to save. */
-#define COLD __attribute__((noinline, cold))
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -87,7 +85,7 @@ static void classify_udp(const uint8_t *f, size_t at, size_t end, struct dp_pack
 		note(p, DP_REASON_SRC_PORT_ZERO);
 }
 
-static COLD void classify_fragment(size_t at, struct dp_packet *p)
+COLD void classify_fragment(size_t at, struct dp_packet *p)
 {
 	p->kind = DP_PACKET_FRAGMENT;
 	p->l4_off = (uint16_t)at;
@@ -97,8 +95,7 @@ static COLD void classify_fragment(size_t at, struct dp_packet *p)
  * Errors are RFC 792's 3, 4, 11 and 12, and RFC 4443's 1 to 4. A redirect (5, 137) is the kernel's,
  * whose routes we follow. What does not fit its packet is left to the kernel, too.
  */
-static COLD void classify_icmp(const uint8_t *f, size_t at, size_t end, bool v4,
-			       struct dp_packet *p)
+COLD void classify_icmp(const uint8_t *f, size_t at, size_t end, bool v4, struct dp_packet *p)
 {
 	if (end - at < ICMP_LEN || p->reason != DP_REASON_N)
 		return;
@@ -125,8 +122,8 @@ static inline void read_ipv4(const uint8_t *ip, size_t have, size_t header, size
 }
 
 /* What is no UDP, or a fragment. */
-static COLD void classify_ipv4_rest(const uint8_t *f, size_t have, size_t header, size_t total,
-				    struct dp_packet *p)
+COLD void classify_ipv4_rest(const uint8_t *f, size_t have, size_t header, size_t total,
+			     struct dp_packet *p)
 {
 	const uint8_t *ip = f + p->l3_off;
 	bool fragment = get16(ip + 6) & 0x3fff; /* more fragments, offset */
@@ -245,7 +242,7 @@ static void classify_ipv6(const uint8_t *f, size_t len, struct dp_packet *p)
 
 /* VLAN 0 is a priority and no VLAN (IEEE 802.1Q 6.9): as if there were no tag. Returns the type of
  * what follows the tag, or the tag's own. */
-static COLD uint16_t see_through_tag(const uint8_t *f, size_t len, struct dp_packet *p)
+COLD uint16_t see_through_tag(const uint8_t *f, size_t len, struct dp_packet *p)
 {
 	if (len < DP_ETHER_LEN + DP_VLAN_LEN || (get16(f + 14) & 0xfff) != 0)
 		return DP_ETHER_VLAN;

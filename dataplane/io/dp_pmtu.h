@@ -38,17 +38,13 @@ void dp_pmtu_init(struct dp_pmtu *t);
 /** Look one up. @return the path's MTU, or UINT32_MAX. Any thread. */
 uint32_t dp_pmtu_find(const struct dp_pmtu *t, const struct sip_ip *to, uint64_t now_us);
 
-/** Whether anything is known of any path: one load. */
-static inline bool dp_pmtu_any(const struct dp_pmtu *t, uint64_t now_us)
-{
-	return now_us < atomic_load_explicit(&t->until_us, memory_order_relaxed);
-}
-
 /** What is known of a path. Costs one load while nothing is known of any. */
 static inline uint32_t dp_pmtu_get(const struct dp_pmtu *t, const struct sip_ip *to,
 				   uint64_t now_us)
 {
-	return dp_pmtu_any(t, now_us) ? dp_pmtu_find(t, to, now_us) : UINT32_MAX;
+	if (__builtin_expect(now_us >= atomic_load_explicit(&t->until_us, memory_order_relaxed), 1))
+		return UINT32_MAX;
+	return dp_pmtu_find(t, to, now_us);
 }
 
 /**

@@ -8,15 +8,12 @@
 
 #include "dataplane/io/dp_flow.h"
 #include "dataplane/io/dp_headers.h"
+#include "dataplane/io/dp_inline.h"
 #include "dataplane/io/dp_split.h"
 #include "dataplane/io/dp_vlan.h"
 
 #define TX_TRIES 2      /* a full ring is given one more chance, then the packet goes */
 #define USED_US  100000 /* between two looks whether control is to be told of a neighbour */
-
-/* On the way of every message: in one piece with it. What is seldom is kept apart. */
-#define HOT  static inline __attribute__((always_inline))
-#define COLD static __attribute__((noinline, cold))
 
 /* The way out for one packet. */
 struct hop {
@@ -239,7 +236,7 @@ void dp_tx_frame(struct dp_tx *t, unsigned int port, const uint8_t *frame, size_
 HOT enum dp_reason way_out(struct dp_tx *t, const struct dp_listener *from,
 			   const struct dp_endpoint *to, uint32_t payload_len, struct hop *h)
 {
-	uint32_t ip_len = dp_rewrite_ip_len(&to->ip, payload_len);
+	uint32_t ip_len = dp_rewrite_ip_len(&to->ip, payload_len), path;
 
 	if (ip_len > UINT16_MAX)
 		return DP_REASON_NO_ROOM;
@@ -249,12 +246,8 @@ HOT enum dp_reason way_out(struct dp_tx *t, const struct dp_listener *from,
 	h->way = dp_ways_find(&t->ways, &to->ip);
 	if (!h->way)
 		return DP_REASON_NO_ROUTE;
-	h->mtu = h->way->mtu;
-	if (__builtin_expect(dp_pmtu_any(t->pmtu, t->now_us), 0)) {
-		uint32_t path = dp_pmtu_find(t->pmtu, &to->ip, t->now_us);
-
-		h->mtu = path < h->mtu ? path : h->mtu;
-	}
+	path = dp_pmtu_get(t->pmtu, &to->ip, t->now_us);
+	h->mtu = path < h->way->mtu ? path : h->way->mtu;
 	h->split = ip_len > h->mtu;
 	h->plain = h->v4 && !h->split && h->way->plain;
 	return h->mtu < DP_SPLIT_MTU_MIN ? DP_REASON_TOO_BIG : DP_REASON_N;

@@ -11,6 +11,7 @@
 #include <rte_prefetch.h>
 
 #include "dataplane/io/dp_idle.h"
+#include "dataplane/io/dp_inline.h"
 #include "dataplane/io/dp_own.h"
 #include "dataplane/io/dp_share.h"
 #include "dataplane/io/dp_special.h"
@@ -27,9 +28,6 @@
 #define PREFETCH_LEN 128     /* headers and the start line */
 #define FETCH_LINES  4       /* of a message, at a time */
 #define HUGE_PAGE    (2ull << 20)
-
-/* On the way of every message: in one piece with it. */
-#define HOT static inline __attribute__((always_inline))
 
 /* A queue that this worker receives from, and the exception queue beside it. */
 struct source {
@@ -306,9 +304,8 @@ HOT void handle_sip_here(struct dp_worker *w, struct rte_mbuf *m, const struct d
 }
 
 /* The same for those that are few. */
-static __attribute__((noinline, cold)) void handle_sip(struct dp_worker *w, struct rte_mbuf *m,
-						       const struct dp_packet *p,
-						       const struct steer_in *in, unsigned int port)
+COLD void handle_sip(struct dp_worker *w, struct rte_mbuf *m, const struct dp_packet *p,
+		     const struct steer_in *in, unsigned int port)
 {
 	handle_sip_here(w, m, p, in, port);
 }
