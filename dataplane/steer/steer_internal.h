@@ -184,13 +184,7 @@ struct steer_hop {
 /** A hop that leads nowhere yet. */
 static inline void steer_hop_init(struct steer_hop *hop)
 {
-	hop->to = NULL;
-	hop->from = NULL;
-	hop->pair = NULL;
-	hop->member = NULL;
-	hop->flow = NULL;
-	hop->number = STEER_NO_MEMBER;
-	hop->attempt = 0;
+	*hop = (struct steer_hop){ .number = STEER_NO_MEMBER };
 }
 
 /* steer.c */

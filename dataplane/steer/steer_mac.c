@@ -12,11 +12,6 @@ struct hasher {
 	uint64_t v0, v1, v2, v3;
 };
 
-static inline uint64_t load64(const uint8_t *p)
-{
-	return steer_load64(p);
-}
-
 static inline uint64_t load32(const uint8_t *p)
 {
 	uint32_t w;
@@ -76,9 +71,9 @@ uint64_t steer_siphash(const struct dp_secret *key, const void *bytes, size_t le
 	const uint8_t *p = bytes, *end = p + len / 8 * 8;
 	struct hasher h;
 
-	hash_start(&h, load64(key->b), load64(key->b + 8));
+	hash_start(&h, steer_load64(key->b), steer_load64(key->b + 8));
 	for (; p < end; p += 8)
-		hash_word(&h, load64(p));
+		hash_word(&h, steer_load64(p));
 	hash_word(&h, few_bytes(p, len % 8) | (uint64_t)len << 56);
 	h.v2 ^= 0xff;
 	hash_rounds(&h, 4);
@@ -110,9 +105,9 @@ uint64_t steer_hash(const void *bytes, size_t len)
 	size_t rest = len;
 
 	for (; rest > 16; p += 16, rest = (size_t)(end - p))
-		h = product(load64(p) ^ HASH_E, load64(p + 8) ^ h);
+		h = product(steer_load64(p) ^ HASH_E, steer_load64(p + 8) ^ h);
 	if (rest >= 8)
-		h = product(load64(p) ^ HASH_E, load64(end - 8) ^ h);
+		h = product(steer_load64(p) ^ HASH_E, steer_load64(end - 8) ^ h);
 	else
 		h = product(few_bytes(p, rest) ^ HASH_E, h);
 	return product(h ^ HASH_ROOT2, len ^ HASH_ROOT3);
@@ -168,11 +163,6 @@ struct digest {
 	steer_uint128 sum;
 };
 
-static inline uint64_t fold(const struct digest *d)
-{
-	return steer_digest_fold(d->key, d->sum);
-}
-
 static inline void digest_block(struct digest *d, uint64_t a, uint64_t b)
 {
 	d->sum += (steer_uint128)(a + d->at[0]) * (b + d->at[1]);
@@ -183,7 +173,7 @@ static inline void digest_block(struct digest *d, uint64_t a, uint64_t b)
 static inline void digest_rest(struct digest *d, const uint8_t *p, size_t len)
 {
 	if (len >= 8)
-		digest_block(d, load64(p), load64(p + len - 8));
+		digest_block(d, steer_load64(p), steer_load64(p + len - 8));
 	else if (len > 0)
 		digest_block(d, few_bytes(p, len), 0);
 }
@@ -191,7 +181,7 @@ static inline void digest_rest(struct digest *d, const uint8_t *p, size_t len)
 /* The key's words are spent: what there is becomes one of the words to come. */
 static void digest_wrap(struct digest *d, uint64_t where)
 {
-	uint64_t so_far = fold(d);
+	uint64_t so_far = steer_digest_fold(d->key, d->sum);
 
 	d->at = d->key;
 	d->sum = 0;
@@ -210,11 +200,11 @@ static void digest_part(struct digest *d, const uint8_t *p, size_t len)
 		const uint8_t *last = p + len - 16;
 
 		for (; p < last; p += 16) {
-			digest_block(d, load64(p), load64(p + 8));
+			digest_block(d, steer_load64(p), steer_load64(p + 8));
 			if (d->at == end)
 				digest_wrap(d, 0);
 		}
-		digest_block(d, load64(last), load64(last + 8));
+		digest_block(d, steer_load64(last), steer_load64(last + 8));
 	}
 	if (d->at >= end)
 		digest_wrap(d, 1);
@@ -232,7 +222,7 @@ __attribute__((noinline)) uint64_t steer_digest(const struct dp_secret *key,
 	digest_block(&d, (uint64_t)extra << 32 | n << 8 | domain, lens);
 	for (size_t i = 0; i < n; i++)
 		digest_part(&d, parts[i].p, parts[i].len);
-	return fold(&d);
+	return steer_digest_fold(key->digest, d.sum);
 }
 
 /* A part for which the key's words are enough. */
@@ -246,9 +236,9 @@ static inline void short_part(struct digest *d, const struct steer_part *part)
 	}
 #pragma GCC unroll 1
 	do
-		digest_block(d, load64(p), load64(p + 8));
+		digest_block(d, steer_load64(p), steer_load64(p + 8));
 	while ((p += 16) < last);
-	digest_block(d, load64(last), load64(last + 8));
+	digest_block(d, steer_load64(last), steer_load64(last + 8));
 }
 
 /* Blocks of 16 bytes for which the key's words are enough: without the first two words, and without
@@ -274,7 +264,7 @@ uint64_t steer_digest1_any(const struct dp_secret *key, enum steer_domain domain
 		return long_digest(key, domain, extra, a, (struct steer_part){ 0 }, 1);
 	digest_block(&d, (uint64_t)extra << 32 | 1 << 8 | domain, (uint16_t)a.len);
 	short_part(&d, &a);
-	return fold(&d);
+	return steer_digest_fold(key->digest, d.sum);
 }
 
 uint64_t steer_digest2_any(const struct dp_secret *key, enum steer_domain domain, uint32_t extra,
@@ -288,5 +278,5 @@ uint64_t steer_digest2_any(const struct dp_secret *key, enum steer_domain domain
 		     (uint64_t)(uint16_t)a.len << 16 | (uint16_t)b.len);
 	short_part(&d, &a);
 	short_part(&d, &b);
-	return fold(&d);
+	return steer_digest_fold(key->digest, d.sum);
 }

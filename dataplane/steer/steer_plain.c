@@ -4,15 +4,14 @@
  */
 #include "dataplane/steer/steer_plain.h"
 
-#define SCHEME_LEN 4u /* "sip:" */
-
 /* Whether it begins as it has to, has no more than `most` bytes behind the scheme, and so many more
  * can be read from there on. */
 static inline bool may_be_plain(const struct sip_msg *m, struct sip_span s, uint32_t most,
 				uint32_t room)
 {
-	return s.len - (SCHEME_LEN + 1) < most && s.off + SCHEME_LEN + room <= m->len
-	       && memcmp(sip_at(m, s), "sip:", SCHEME_LEN) == 0;
+	return s.len - (STEER_PLAIN_SCHEME + 1) < most
+	       && s.off + STEER_PLAIN_SCHEME + room <= m->len
+	       && memcmp(sip_at(m, s), "sip:", STEER_PLAIN_SCHEME) == 0;
 }
 
 /* The port that fills [p, end) with its colon, or -1: it is none. Eight bytes behind p can be read.
@@ -28,7 +27,7 @@ static inline int32_t port_of(const uint8_t *p, const uint8_t *end)
 static inline bool read_uri(const struct sip_msg *m, struct sip_span s, struct steer_plain_ends e,
 			    struct sip_uri *uri)
 {
-	uint32_t off = s.off + SCHEME_LEN, len = s.len - SCHEME_LEN, stop, host = 0;
+	uint32_t off = s.off + STEER_PLAIN_SCHEME, len = s.len - STEER_PLAIN_SCHEME, stop, host = 0;
 	uint32_t at = (uint32_t)__builtin_ctzll(e.user);
 	const uint8_t *p = m->buf + off;
 	int32_t port = 0;
@@ -74,20 +73,20 @@ static inline bool is_aor(const uint8_t *p, uint32_t len, struct steer_plain_end
 static inline struct steer_plain_ends ends_of(const struct sip_msg *m, struct sip_span s,
 					      uint8_t host)
 {
-	return steer_plain_ends_of(sip_at(m, s) + SCHEME_LEN, s.len - SCHEME_LEN,
-				   m->len - s.off - SCHEME_LEN, host);
+	return steer_plain_ends_of(sip_at(m, s) + STEER_PLAIN_SCHEME, s.len - STEER_PLAIN_SCHEME,
+				   m->len - s.off - STEER_PLAIN_SCHEME, host);
 }
 
 static bool uri_in_steps(const struct sip_msg *m, struct sip_span s, struct sip_uri *uri)
 {
-	return may_be_plain(m, s, STEER_PLAIN_MAX, s.len - SCHEME_LEN + STEER_PLAIN_STEP)
+	return may_be_plain(m, s, STEER_PLAIN_MAX, s.len - STEER_PLAIN_SCHEME + STEER_PLAIN_STEP)
 	       && read_uri(m, s, ends_of(m, s, STEER_PLAIN_HOST), uri);
 }
 
 static bool aor_in_steps(const struct sip_msg *m, struct sip_span s)
 {
-	return may_be_plain(m, s, STEER_PLAIN_MAX, s.len - SCHEME_LEN + STEER_PLAIN_STEP)
-	       && is_aor(sip_at(m, s) + SCHEME_LEN, s.len - SCHEME_LEN,
+	return may_be_plain(m, s, STEER_PLAIN_MAX, s.len - STEER_PLAIN_SCHEME + STEER_PLAIN_STEP)
+	       && is_aor(sip_at(m, s) + STEER_PLAIN_SCHEME, s.len - STEER_PLAIN_SCHEME,
 			 ends_of(m, s, STEER_PLAIN_HOST_LOWER));
 }
 
@@ -130,12 +129,12 @@ WAY uint64_t zeros(__m256i v)
 WAY struct steer_plain_ends ends_at_once(const struct sip_msg *m, struct sip_span s,
 					 const uint8_t *host)
 {
-	const uint8_t *p = sip_at(m, s) + SCHEME_LEN;
+	const uint8_t *p = sip_at(m, s) + STEER_PLAIN_SCHEME;
 	__m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
 	__m256i high = _mm256_and_si256(_mm256_srli_epi16(v, 4), table(tables.half));
 	__m256i c = _mm256_and_si256(_mm256_shuffle_epi8(table(tables.low), v),
 				     _mm256_shuffle_epi8(table(tables.high), high));
-	uint64_t end = 1ull << (s.len - SCHEME_LEN);
+	uint64_t end = 1ull << (s.len - STEER_PLAIN_SCHEME);
 
 	return (struct steer_plain_ends){
 		.user = zeros(c) | end,
@@ -154,7 +153,7 @@ static AVX2 bool aor_at_once(const struct sip_msg *m, struct sip_span s)
 {
 	if (__builtin_expect(!may_be_plain(m, s, ONCE, ONCE), 0))
 		return aor_in_steps(m, s);
-	return is_aor(sip_at(m, s) + SCHEME_LEN, s.len - SCHEME_LEN,
+	return is_aor(sip_at(m, s) + STEER_PLAIN_SCHEME, s.len - STEER_PLAIN_SCHEME,
 		      ends_at_once(m, s, tables.host_lower));
 }
 #endif

@@ -9,8 +9,9 @@
 
 #include "sip/sip_uri.h"
 
-#define STEER_PLAIN_MAX  63u /* bytes of text; what is longer is not looked at */
-#define STEER_PLAIN_STEP 16u /* bytes are read in steps of this size, past the text's end too */
+#define STEER_PLAIN_MAX    63u /* bytes of text; what is longer is not looked at */
+#define STEER_PLAIN_SCHEME 4u  /* bytes of "sip:" */
+#define STEER_PLAIN_STEP   16u /* bytes are read in steps of this size, past the text's end too */
 
 /* What a byte is, by its two halves: a bit that both tables have. */
 enum steer_plain_class {

@@ -157,7 +157,8 @@ static inline uint64_t select_hash(const struct steer_ctx *c)
 	struct sip_span aor = aor_of(c->m);
 
 	if (c->service->select == DP_SELECT_AOR && steer_plain_aor(c->m, aor))
-		return steer_hash(sip_at(c->m, aor) + 4, aor.len - 4u);
+		return steer_hash(sip_at(c->m, aor) + STEER_PLAIN_SCHEME,
+				  aor.len - STEER_PLAIN_SCHEME);
 	return hash_key(c);
 }
 
