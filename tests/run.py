@@ -147,7 +147,7 @@ def part_e2e(tally):
     """Calls through real DPDK ports."""
     if not build(tally, "build", []):  # nothing to do where the units were built; this part may run alone
         return
-    status, out = call(["python3", "tests/e2e/run.py", "--jobs", "2", "--report", f"{ROOT}/build/e2e.txt"], timeout=2400)
+    status, out = call(["python3", "tests/e2e/run.py", "--jobs", "3", "--report", f"{ROOT}/build/e2e.txt"], timeout=2400)
     print(out, end="")
     cases = 0
     if os.path.exists(f"{ROOT}/build/e2e.txt"):
