@@ -10,6 +10,7 @@ import ipaddress
 import struct
 
 LISTENER, PORT = "192.0.2.10", 5060
+LISTENER6 = "2001:db8::10"
 GATEWAY = "192.0.2.1"
 GATEWAY_MAC = bytes.fromhex("02005e000001")
 PORT_MAC = bytes.fromhex("027063617000")  # net_pcap's own default
@@ -58,12 +59,15 @@ def checksum(data):
 
 
 def frame(source, payload):
-    """An Ethernet frame to the listener, checksums right."""
-    src, dst = ipaddress.ip_address(source[0]).packed, ipaddress.ip_address(LISTENER).packed
+    """An Ethernet frame to the listener of the source's family, checksums right."""
+    v6 = ":" in source[0]
+    src, dst = (ipaddress.ip_address(a).packed for a in (source[0], LISTENER6 if v6 else LISTENER))
     length = 8 + len(payload)
     udp = struct.pack("!HHHH", source[1], PORT, length, 0)
     total = checksum(src + dst + struct.pack("!HH", 17, length) + udp + payload)
     udp = udp[:6] + struct.pack("!H", total or 0xFFFF)
+    if v6:
+        return PORT_MAC + GATEWAY_MAC + b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, length, 17, 64) + src + dst + udp + payload
     ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0x4000, 64, 17, 0) + src + dst
     ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
     return PORT_MAC + GATEWAY_MAC + b"\x08\x00" + ip + udp + payload

@@ -14,7 +14,7 @@ static void die(const char *what, const char *name)
 	exit(1);
 }
 
-static struct dp_cfg *build(const char *config)
+struct dp_cfg *world_snapshot(const char *config)
 {
 	struct ctl_secrets secrets = { .n = 1 };
 	struct ctl_numbers *numbers = ctl_numbers_new();
@@ -79,7 +79,7 @@ void world_open(struct world *w, const char *config, uint32_t n_records, uint32_
 		.send_arg = w,
 	};
 
-	*w = (struct world){ .cfg = build(config) };
+	*w = (struct world){ .cfg = world_snapshot(config) };
 	w->words = map(WORDS_SIZE);
 	w->members = map(MEMBERS_SIZE);
 	w->events = calloc(1, sizeof(*w->events));

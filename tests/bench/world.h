@@ -30,6 +30,9 @@ struct world {
 	struct world_frame *frames;
 };
 
+/** The snapshot of a configuration file, with the same key at every run. @return free() it. */
+struct dp_cfg *world_snapshot(const char *config);
+
 /** @param n_records  Transaction records, 0: none, and no copies either. @param hold_ms  of a
  * finished one. Copies have the room that the data plane gives them by default. */
 void world_open(struct world *w, const char *config, uint32_t n_records, uint32_t hold_ms);
