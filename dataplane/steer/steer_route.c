@@ -63,20 +63,26 @@ static void take_own(struct steer_ctx *c, const struct sip_uri *u)
 		c->routes.has_flow = true;
 }
 
-/* RFC 3261 16.4: the Request-URI is a value that we put into Record-Route (or Path). Its form is
- * enough: whoever writes it only has his own last Route value taken for the Request-URI. */
-static bool uri_is_our_route(const struct steer_ctx *c)
+/* Whether the Request-URI has the form of a value that we put into Record-Route or Path: a cookie
+ * or a flow token, whatever they say. */
+static bool uri_has_our_form(const struct steer_ctx *c)
 {
-	struct sip_span value;
+	struct sip_span value, user = c->uri.user;
 	struct steer_cookie k;
 	struct steer_flow f;
 
-	if (!sip_msg_has(c->m, SIP_HDR_ROUTE) || !steer_own_uri(c, &c->uri))
-		return false;
-	if (sip_param_find(c->m->buf, c->uri.params, "ss", &value)
+	if (c->uri.params.len && sip_param_find(c->m->buf, c->uri.params, "ss", &value)
 	    && steer_cookie_read(sip_at(c->m, value), value.len, &k) == 0)
 		return true;
-	return steer_flow_read(sip_at(c->m, c->uri.user), c->uri.user.len, &f) == 0;
+	return user.len == STEER_FLOW_LEN && steer_flow_read(sip_at(c->m, user), user.len, &f) == 0;
+}
+
+/* RFC 3261 16.4: the Request-URI is a value that we put into Record-Route (or Path). Its form is
+ * enough: whoever writes it only has his own last Route value taken for the Request-URI. Few have
+ * it, so that whose address it names is asked last. */
+static bool uri_is_our_route(const struct steer_ctx *c)
+{
+	return sip_msg_has(c->m, SIP_HDR_ROUTE) && uri_has_our_form(c) && steer_own_uri(c, &c->uri);
 }
 
 /* 16.4: the last Route value becomes the Request-URI. */

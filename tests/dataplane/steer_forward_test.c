@@ -20,6 +20,12 @@ TestSuite(steer_forward, .fini = leaks_check);
 #define MA  "198.51.100.11:5060"
 #define MA6 "[2001:db8:1::11]:5060"
 
+/* What a cookie and a flow token look like. */
+#define COOKIE_FORM "000000000000000000000000000000000000000000"
+#define FLOW_FORM                              \
+	"ss0000000000000000000000000000000000" \
+	"0000000000000000000000000000000000"
+
 /* What bench_send() fills in, as it comes out. */
 #define REST(cseq)                               \
 	"From: <sip:alice@example.com>;tag=f1\n" \
@@ -170,6 +176,27 @@ static const struct row rows[] = {
 	  .in = "MESSAGE sip:bob@example.com;p=1 SIP/2.0\nRoute: <sip:198.51.100.11>",
 	  .out = "MESSAGE sip:198.51.100.11 SIP/2.0\n" OWN_VIA VIA_A
 		 "Route: <sip:bob@example.com;p=1>\n" REST("MESSAGE") },
+	{ "RFC 3261 16.4: the Request-URI has the form of our Record-Route", .src = A, .dst = LB,
+	  .from = LB, .to = MA,
+	  .in = "MESSAGE sip:192.0.2.10;lr;ss=" COOKIE_FORM " SIP/2.0\n"
+		"Route: <sip:bob@example.com>",
+	  .out = "MESSAGE sip:bob@example.com SIP/2.0\n" OWN_VIA VIA_A REST("MESSAGE") },
+	{ "RFC 3261 16.4: the Request-URI has the form of our Path", .src = A, .dst = LB,
+	  .from = LB, .to = MA,
+	  .in = "MESSAGE sip:" FLOW_FORM "@192.0.2.10;lr SIP/2.0\nRoute: <sip:bob@example.com>",
+	  .out = "MESSAGE sip:bob@example.com SIP/2.0\n" OWN_VIA VIA_A REST("MESSAGE") },
+	{ "RFC 3261 16.4: the form of our Record-Route, but not our address", .src = A, .dst = LB,
+	  .from = LB, .to = MA,
+	  .in = "MESSAGE sip:192.0.2.99;lr;ss=" COOKIE_FORM " SIP/2.0\n"
+		"Route: <sip:192.0.2.10;lr>",
+	  .out = "MESSAGE sip:192.0.2.99;lr;ss=" COOKIE_FORM
+		 " SIP/2.0\n" OWN_VIA VIA_A REST("MESSAGE") },
+	{ "RFC 3261 16.4: our address, but not the form of our Record-Route", .src = A, .dst = LB,
+	  .from = LB, .to = MA,
+	  .in = "MESSAGE sip:192.0.2.10;lr;ss=x" COOKIE_FORM " SIP/2.0\n"
+		"Route: <sip:198.51.100.11;lr>",
+	  .out = "MESSAGE sip:192.0.2.10;lr;ss=x" COOKIE_FORM " SIP/2.0\n" OWN_VIA VIA_A
+		 "Route: <sip:198.51.100.11;lr>\n" REST("MESSAGE") },
 	{ "RFC 3261 16.4: maddr that names us is stripped, with transport and port",
 	  .opts = { .second_listener = true }, .src = A, .dst = "192.0.2.10:5070",
 	  .from = "192.0.2.10:5070", .to = MA,
