@@ -321,35 +321,36 @@ static int edit_strict_next(struct steer_ctx *c)
 	return sip_edits_add(es, sip_hdr_end(c->m, h), 0, line, (uint16_t)(p - line));
 }
 
+/* Our own values, each alone on its line: these lines go. There is one at least. */
 static int pop_lines(struct steer_ctx *c, unsigned int n)
 {
 	const struct sip_hdr *h = sip_msg_hdr(c->m, SIP_HDR_ROUTE);
-	int e = 0;
+	int e;
 
-	for (; e == 0 && n > 0; n--, h = sip_msg_hdr_next(c->m, h))
+	for (;; h = sip_msg_hdr_next(c->m, h)) {
 		e = steer_edit(&c->v->edits, sip_hdr_start(h),
 			       (uint16_t)(sip_hdr_end(c->m, h) - sip_hdr_start(h)), NULL, 0);
-	return e;
+		if (e < 0 || --n == 0)
+			return e;
+	}
 }
 
-int steer_routes_edit(struct steer_ctx *c)
+/* What a strict router, before us or behind us, or a maddr of ours makes necessary, and values that
+ * share a line. */
+static __attribute__((noinline)) int edit_any(struct steer_ctx *c)
 {
 	struct sip_edits *es = &c->v->edits;
 	struct steer_routes *r = &c->routes;
 	unsigned int pop = r->n_own;
 	const char *uri;
 	uint16_t len;
-	int e;
+	int e = 0;
 
 	if (r->has_next && !r->next_lr)
 		return edit_strict_next(c);
 	if (r->strict && !r->has_next)
 		pop++; /* the last value is the only one left: all go */
-	if (pop == 0)
-		e = 0;
-	else if (pop == r->n_lines)
-		e = pop_lines(c, pop);
-	else
+	if (pop > 0)
 		e = sip_edit_pop_route(es, c->m, pop);
 	if (e == 0 && r->strict && r->has_next)
 		e = sip_edit_remove_addr(es, c->m, r->last_hdr, &r->last);
@@ -357,4 +358,15 @@ int steer_routes_edit(struct steer_ctx *c)
 		return e;
 	e = uri_text(c, &uri, &len);
 	return e < 0 ? e : sip_edit_replace(es, c->m->uri, uri, len);
+}
+
+int steer_routes_edit(struct steer_ctx *c)
+{
+	const struct steer_routes *r = &c->routes;
+
+	if (__builtin_expect((r->n_own - r->n_lines) | r->strict | (r->has_next & !r->next_lr)
+				     | c->strip_maddr,
+			     0))
+		return edit_any(c);
+	return r->n_lines ? pop_lines(c, r->n_lines) : 0;
 }
