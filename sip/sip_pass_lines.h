@@ -43,7 +43,8 @@ static inline uint64_t stops(const uint8_t *b, uint32_t i, uint32_t limit)
 /*
  * The line feeds of a block that may not be a whole one, or more than there is room for: 0 to end
  * at it. n are the lines taken. Of a line that is taken, and of what follows the last of them, 16
- * bytes are compared with names: so the last feed here is the first with fewer bytes behind it.
+ * bytes are compared with names: so the line that is open has them, and the last feed here is the
+ * first with fewer bytes behind it.
  */
 static __attribute__((noinline)) uint64_t
 last_feeds(const struct sip_msg *m, const struct sip_lines *l, ptrdiff_t base, size_t n)
@@ -51,12 +52,13 @@ last_feeds(const struct sip_msg *m, const struct sip_lines *l, ptrdiff_t base, s
 	uint32_t i = (uint32_t)base, len = m->len;
 	uint64_t bits, far = 0;
 
-	if (i + 16 > len || n - l->n_hdrs + SIP_BLOCK > l->room)
+	if (i >= len || n - l->n_hdrs + SIP_BLOCK > l->room)
 		return 0;
 	bits = feeds(m->buf, i, len);
 	if (i + SIP_BLOCK + 16 <= len)
 		return bits;
-	far = bits & ((UINT64_C(1) << (len - 16 - i)) - 1);
+	if (i + 16 < len)
+		far = bits & ((UINT64_C(1) << (len - 16 - i)) - 1);
 	bits &= ~far;
 	return far | (bits & -bits);
 }
@@ -172,6 +174,8 @@ static __attribute__((noinline)) void plain_lines(struct sip_msg *m, struct sip_
 		if (bits == 0) {
 			if (likely(base <= last))
 				continue;
+			if (i + 16 > m->len)
+				break;
 			bits = last_feeds(m, l, base, n);
 			if (bits == 0)
 				break;
