@@ -108,6 +108,33 @@ static __attribute__((noinline)) bool plain_request(struct sip_msg *m, uint32_t 
 	return true;
 }
 
+/* "SIP/2.0 status reason CR LF" at i, its line feed among the first 64 bytes. RFC 3261 7.2. */
+static __attribute__((noinline)) bool plain_status(struct sip_msg *m, size_t i)
+{
+	const uint8_t *b = m->buf;
+	uint32_t code, first;
+	uint64_t feed;
+	size_t end;
+
+	if (i + QUICK_LEAST > m->len || sip_load64(b + i) != sip_load64("SIP/2.0 "))
+		return false;
+	feed = feeds64(feed_row(), b + i);
+	code = sip_load32(b + i + 8) ^ sip_load32("000 ");
+	first = code & 0xff;
+	/* What is more than 9 becomes more than 15. */
+	if (((code | (code + UINT32_C(0x00060606))) & UINT32_C(0xfff0f0f0)) || first - 1 > 5
+	    || feed == 0)
+		return false;
+	end = i + (size_t)__builtin_ctzll(feed);
+	if (b[end - 1] != '\r')
+		return false;
+	m->status = (uint16_t)(first * 100 + (code >> 8 & 0xff) * 10 + (code >> 16));
+	if (end > i + 13)
+		m->reason = sip_span_of((uint32_t)i + 12, (uint32_t)end - 1);
+	m->hdrs_off = (uint16_t)(end + 1);
+	return true;
+}
+
 /* The parameter whose ';' is at i, the end of a word that the walk has just passed; false when it
  * is not plain. */
 static inline bool plain_param(struct walk *w, uint32_t i, uint32_t end, struct plain_param *p)
@@ -401,7 +428,7 @@ static void pass(struct sip_parse *p, uint32_t start)
 	if (likely(quick))
 		method = quick_request(m, start, m->len - QUICK_LEAST, &i);
 	if (unlikely(method == 0)) {
-		if (!start_line(p, start))
+		if (!plain_status(m, start) && !start_line(p, start))
 			return;
 		i = m->hdrs_off;
 	}

@@ -86,6 +86,13 @@ Test(start, status_lines_rfc3261_7_2)
 		{ LINE("SIP/2.0 4294967301 better not"), SIP_ERR_START_LINE, 0, "" },
 		{ LINE("SIP/2.0 20 OK"), SIP_ERR_START_LINE, 0, "" },
 		{ LINE("SIP/2.0 2x0 OK"), SIP_ERR_START_LINE, 0, "" },
+		/* The 64th byte is a CR that ends nothing. */
+		{ LINE("SIP/2.0 200 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\rand more"),
+		  SIP_OK, 200, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\rand more" },
+		{ "SIP/2.0 183 Bare\n" VIA FROM TO REST "\r\n", SIP_OK, 183, "Bare" },
+		{ LINE("SIP/2.0 200 A Reason Phrase Of More Than The Sixty-Four Bytes "
+		       "Of One Block"),
+		  SIP_OK, 200, "A Reason Phrase Of More Than The Sixty-Four Bytes Of One Block" },
 		{ LINE("SIP/2.0  200 OK"), SIP_ERR_START_LINE, 0, "" },
 		{ LINE("SIP/2.0 200\tOK"), SIP_ERR_START_LINE, 0, "" },
 		{ LINE("SIP/2.0"), SIP_ERR_START_LINE, 0, "" },
@@ -97,8 +104,37 @@ Test(start, status_lines_rfc3261_7_2)
 		cr_expect_not(msg.is_request, "%s", rows[i].text);
 		cr_expect_eq(msg.status, rows[i].status, "%s", rows[i].text);
 		expect_span(msg.reason, rows[i].reason, "%s", rows[i].text);
+		cr_expect(rows[i].reason[0] || msg.reason.off == 0, "%s", rows[i].text);
 		cr_expect_not(sip_msg_answerable(&msg), "no answer to a response");
 	}
+}
+
+/* Any byte in the status code or behind it: a line that fits 64 bytes is read in fewer steps. */
+Test(start, status_codes_of_short_and_long_lines_are_read_alike)
+{
+	static const char more[] = "And A Reason Phrase That Takes The Line Beyond A Block";
+	char text[2][512];
+
+	for (unsigned int at = 8; at < 12; at++)
+		for (int byte = 1; byte < 256; byte++) {
+			struct sip_msg was;
+			enum sip_result r;
+
+			if (byte == '\n')
+				continue;
+			for (int is_long = 0; is_long < 2; is_long++)
+				snprintf(text[is_long], sizeof(text[0]),
+					 "SIP/2.0 %s OK%s\r\n" VIA FROM TO REST "\r\n",
+					 at % 2 ? "699" : "100", is_long ? more : "");
+			text[0][at] = text[1][at] = (char)byte;
+			r = parse(text[0]);
+			was = msg;
+			cr_expect_eq(parse(text[1]), r, "%02x at %u", byte, at);
+			cr_expect_eq(msg.status, was.status, "%02x at %u", byte, at);
+			cr_expect_eq(msg.err_off, was.err_off, "%02x at %u", byte, at);
+			cr_expect_eq(msg.reason.off, was.reason.off, "%02x at %u", byte, at);
+			cr_expect_eq(msg.hdrs_off - was.hdrs_off, (int)sizeof(more) - 1);
+		}
 }
 
 Test(start, what_is_not_sip)
