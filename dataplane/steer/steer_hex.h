@@ -93,17 +93,19 @@ static inline STEER_HEX_SSSE3 void steer_hex_put_ssse3(char *out, uint64_t v)
 	_mm_storeu_si128((__m128i *)(void *)out, _mm_shuffle_epi8(digit, b));
 }
 
-/* A byte less '0' or 'a' is below 10 or 6, unsigned, when it is a digit. */
+/* Digits turn into numbers, other bytes into whatever they do: what is no digit does not come back
+ * when these are turned into digits. A byte below '0' becomes 0, one that is negative as a number
+ * gives 0, and neither has a digit of its own. */
 static inline STEER_HEX_SSSE3 uint64_t steer_hex_get_ssse3(const uint8_t *p, uint64_t *bad)
 {
+	const __m128i digit = _mm_setr_epi8('0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a',
+					    'b', 'c', 'd', 'e', 'f');
 	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-	__m128i d = _mm_sub_epi8(x, _mm_set1_epi8('0')), l = _mm_sub_epi8(x, _mm_set1_epi8('a'));
-	__m128i is_d = _mm_cmpeq_epi8(_mm_min_epu8(d, _mm_set1_epi8(9)), d);
-	__m128i is_l = _mm_cmpeq_epi8(_mm_min_epu8(l, _mm_set1_epi8(5)), l);
-	__m128i v = _mm_or_si128(_mm_and_si128(is_d, d),
-				 _mm_and_si128(is_l, _mm_add_epi8(l, _mm_set1_epi8(10))));
+	__m128i letter = _mm_cmpgt_epi8(x, _mm_set1_epi8('9'));
+	__m128i v = _mm_sub_epi8(_mm_subs_epu8(x, _mm_set1_epi8('0')),
+				 _mm_and_si128(letter, _mm_set1_epi8('a' - '0' - 10)));
 
-	*bad |= (uint64_t)_mm_movemask_epi8(_mm_or_si128(is_d, is_l)) ^ 0xffff;
+	*bad |= (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_shuffle_epi8(digit, v), x)) ^ 0xffff;
 	v = _mm_maddubs_epi16(v, _mm_set1_epi16(0x0110)); /* 16 times the first, and the second */
 	return __builtin_bswap64((uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(v, v)));
 }
