@@ -33,16 +33,17 @@ static bool is_refusal(uint8_t method, uint16_t status)
 static void judge(struct steer *s, struct steer_record *rec, uint32_t us, uint16_t status)
 {
 	struct dp_member_group *members = s->p.members;
+	uint32_t member = rec->member;
 
 	rec->flags |= STEER_RECORD_JUDGED;
 	if (!members)
 		return;
-	++*DP_MEMBER_COUNTER(members, rec->member, judged);
-	++*DP_MEMBER_COUNTER(members, rec->member, delays);
-	*DP_MEMBER_COUNTER(members, rec->member, delay_us) += us;
+	++*DP_MEMBER_COUNTER(members, member, judged);
+	++*DP_MEMBER_COUNTER(members, member, delays);
+	*DP_MEMBER_COUNTER(members, member, delay_us) += us;
 	if (is_refusal(rec->method, status)
 	    && (status == 503 || rec->method == SIP_METHOD_REGISTER))
-		++*DP_MEMBER_COUNTER(members, rec->member, failed);
+		++*DP_MEMBER_COUNTER(members, member, failed);
 }
 
 void steer_flight_heard(struct steer *s, struct steer_record *rec, const struct steer_resp *r,
