@@ -162,7 +162,7 @@ static bool take_as_written(struct steer_ctx *c, const struct sip_hdr *h)
 			return false;
 		p += STEER_FLOW_LEN + 1;
 	}
-	if (memcmp(p, dp_cfg_text(c->cfg, at), at.len) != 0
+	if (!steer_same_text(p, dp_cfg_text(c->cfg, at), at.len)
 	    || memcmp(p + at.len, VALUE_COOKIE, sizeof(VALUE_COOKIE) - 1) != 0
 	    || steer_cookie_read(p + at.len + sizeof(VALUE_COOKIE) - 1, STEER_COOKIE_LEN, &k) < 0)
 		return false;

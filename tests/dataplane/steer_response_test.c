@@ -104,6 +104,8 @@ Test(steer_response, not_ours_rfc3261_16_7_item_3)
 		  "Via: SIP/2.0/UDP 192.0.2.11:5060", DP_REASON_RESP_VIA_FOREIGN },
 		{ "another port", "Via: SIP/2.0/UDP 192.0.2.10:5060",
 		  "Via: SIP/2.0/UDP 192.0.2.10:5061", DP_REASON_RESP_VIA_FOREIGN },
+		{ "a port that begins like ours", "Via: SIP/2.0/UDP 192.0.2.10:5060",
+		  "Via: SIP/2.0/UDP 192.0.2.10:50600", DP_REASON_RESP_VIA_FOREIGN },
 		{ "a name", "Via: SIP/2.0/UDP 192.0.2.10:5060", "Via: SIP/2.0/UDP lb.example.com",
 		  DP_REASON_RESP_VIA_FOREIGN },
 		{ "another branch", "branch=z9hG4bKss", "branch=z9hG4bKxx",
@@ -142,6 +144,23 @@ Test(steer_response, not_ours_rfc3261_16_7_item_3)
 		cr_expect(bench_dropped_at(__FILE__, __LINE__, b, rows[i].reason), "%s",
 			  rows[i].what);
 		cr_expect(b->counters.sip_responses == 1);
+		bench_free(b);
+	}
+}
+
+/* A server may write our Via as it likes. */
+Test(steer_response, our_own_via_in_other_forms_rfc3261_20_42)
+{
+	static const char *const forms[] = { "192.0.2.10:5060", "192.0.2.10", "192.0.2.10 : 5060 ",
+					     "192.0.2.10:05060" };
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		char msg[BENCH_MSG];
+		struct bench *b = invited(NULL, msg, 200);
+
+		replace(msg, "192.0.2.10:5060", forms[i]);
+		from_a(b, msg);
+		cr_expect(bench_forwarded(b, LB, A), "%s", forms[i]);
 		bench_free(b);
 	}
 }
