@@ -178,8 +178,10 @@ struct sip_msg {
 	uint16_t hdrs_off;           /* first byte of the first header line */
 	uint16_t hdrs_end; /* first byte of the blank line, or of the line that ended the parse */
 	uint16_t n_hdrs;
-	uint8_t decoded;    /* set of enum sip_decoded */
-	bool more_vias;     /* perhaps there is another Via: false when surely there is none */
+	uint8_t decoded; /* set of enum sip_decoded */
+	/* Perhaps there is another Via, or another Route line: false when surely there is none. */
+	bool more_vias : 1;
+	bool more_routes : 1;
 	uint64_t present;   /* bit n set: a header with id n is there */
 	struct sip_via via; /* topmost Via */
 	struct sip_span call_id;

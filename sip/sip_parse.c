@@ -187,6 +187,7 @@ bool sip_parse_line(struct sip_parse *p, struct sip_lines *l)
 	l->n_hdrs++;
 	if (l->present & SIP_BIT(h->id)) {
 		m->more_vias |= h->id == SIP_HDR_VIA;
+		m->more_routes |= h->id == SIP_HDR_ROUTE;
 		if (sip_at_most_once & SIP_BIT(h->id))
 			sip_parse_note(p, start, SIP_ERR_DUPLICATE);
 		return true;

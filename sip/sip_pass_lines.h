@@ -202,6 +202,8 @@ static __attribute__((noinline)) void plain_lines(struct sip_msg *m, struct sip_
 				m->first[id] = (uint16_t)n;
 			else if (id == SIP_HDR_VIA)
 				m->more_vias = true;
+			else if (id == SIP_HDR_ROUTE)
+				m->more_routes = true;
 			else if (sip_at_most_once & SIP_BIT(id))
 				goto out;
 			m->hdr[n++] = sip_hdr_sum(i, end, fields, weight);

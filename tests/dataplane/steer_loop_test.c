@@ -47,6 +47,28 @@ Test(steer_loop, a_loop_between_clients_rfc3261_16_6_item_8)
 	bench_free(b);
 }
 
+/* All lines of Route count. */
+Test(steer_loop, another_second_route_line_is_a_spiral_rfc3261_16_6_item_8)
+{
+	static const char own[] = "Route: <sip:192.0.2.10;lr>\r\n";
+	static const char other[] = "Route: <sip:192.0.2.10;lr>\r\n"
+				    "Route: <sip:198.51.100.12;lr>\r\n";
+	struct bench *b = bench_new(NULL);
+
+	for (int i = 0; i < 2; i++) {
+		bench_send(b, A, LB,
+			   MSG "Route: <sip:192.0.2.10;lr>\nRoute: <sip:198.51.100.11;lr>");
+		bench_forwarded(b, LB, MA);
+		send_back(b, "203.0.113.9:5060", "MESSAGE sip:bob@example.com SIP/2.0",
+			  i ? other : own);
+		if (i)
+			bench_forwarded(b, LB, "198.51.100.12:5060");
+		else
+			bench_answered(b, 482);
+	}
+	bench_free(b);
+}
+
 Test(steer_loop, a_loop_through_members_rfc3261_16_6_item_8)
 {
 	struct bench *b = bench_new(NULL);

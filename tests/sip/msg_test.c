@@ -56,6 +56,33 @@ Test(msg, whether_there_is_another_via)
 	}
 }
 
+static const struct {
+	const char *routes;
+	bool more;
+} route_rows[] = {
+	{ "Subject: none\r\n", false },
+	{ "Route: <sip:a;lr>\r\n", false },
+	{ "Route: <sip:a;lr>, <sip:b;lr>\r\n", false },
+	{ "Route: <sip:a;lr>\r\n , <sip:b;lr>\r\nRecord-Route: <sip:c;lr>\r\n", false },
+	{ "Route: <sip:a;lr>\r\nRoute: <sip:b;lr>\r\n", true },
+	{ "ROUTE: <sip:a;lr>\r\nSubject: x\r\nroute:<sip:b;lr>\n", true },
+	{ "Route: <sip:a;lr>\r\nrOute\t:\r\n <sip:b;lr>\r\n", true },
+	{ "Route: <sip:a;lr>\nRoute: <sip:b;lr>\r\n ;x=1\r\n", true },
+};
+
+Test(msg, whether_there_is_another_route_line)
+{
+	for (size_t i = 0; i < 2 * n_rows(route_rows); i++) {
+		const char *routes = route_rows[i / 2].routes;
+		char text[1024];
+
+		snprintf(text, sizeof(text), "OPTIONS sip:b@h SIP/2.0\r\n%s%s%s\r\n",
+			 i % 2 ? "" : routes, VIA FROM TO REST, i % 2 ? routes : "");
+		cr_assert_eq(parse(text), SIP_OK, "%s", text);
+		cr_expect_eq(msg.more_routes, route_rows[i / 2].more, "%s", text);
+	}
+}
+
 Test(msg, top_via_rfc3261_20_42)
 {
 	cr_assert_eq(parse(SAMPLE_INVITE), SIP_OK);
