@@ -6,8 +6,9 @@
  * index and in exactly one place on the wheel.
  *
  * Index: open addressing, linear probing, two slots or more for each record, so that it is at most
- * half full. A slot holds the number of a record and 32 bits of its key's hash, of which the
- * highest are its home: probing and deleting touch no record but the one that is looked for.
+ * half full. A slot holds the number of a record and the upper half of its key, of which the
+ * highest bits are its home: keys are digests under a key of ours, so these are as good as any hash
+ * of them. Probing and deleting touch no record but the one that is looked for.
  * Deleting shifts back what follows (Knuth, TAOCP 3, 6.4, algorithm R), so there are no tombstones
  * and the index is as fast after a year as on the first day.
  *
@@ -27,15 +28,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define TICK_SHIFT      10
-#define NONE            UINT32_MAX
-#define RECORDS_MAX     (1u << 28)
-#define INDEX_MIN       8u
-#define WHEEL_MAX       32768u /* lists: 33.5 s */
-#define HUGE_PAGE       (2ull << 20)
-#define SLOT_USED       1u
-#define CHUNK_NUMBERS   14
-#define HASH_MULTIPLIER 0x9e3779b97f4a7c15ull /* 2^64 over the golden ratio (Knuth 6.4) */
+#define TICK_SHIFT    10
+#define NONE          UINT32_MAX
+#define RECORDS_MAX   (1u << 28)
+#define INDEX_MIN     8u
+#define WHEEL_MAX     32768u /* lists: 33.5 s */
+#define HUGE_PAGE     (2ull << 20)
+#define SLOT_USED     1u
+#define CHUNK_NUMBERS 14
 
 /* Ticks that a record stays longer than it must, half a second. A request is held for 32 s as it
  * comes and for 32 s more as its response passes: this way it is mostly looked at once, not twice.
@@ -158,7 +158,7 @@ void steer_records_free(struct steer_records *rs)
 
 static inline uint32_t hash_of(uint64_t key)
 {
-	return (uint32_t)(key * HASH_MULTIPLIER >> 32);
+	return (uint32_t)(key >> 32);
 }
 
 static inline uint32_t number_in(uint64_t slot)
