@@ -110,42 +110,41 @@ static uint32_t chunks_for(uint32_t len)
 	return (len + STEER_CHUNK_BYTES - 1) / STEER_CHUNK_BYTES;
 }
 
+/* The free ones are a chain: its first ones are cut off. */
 static bool chain_new(struct steer_store *st, struct steer_copy *c, const uint8_t *p, uint32_t len)
 {
-	uint32_t *link = &c->first;
+	uint32_t n = chunks_for(len), last = st->free_chunk;
 
-	if (chunks_for(len) > st->n_flights - st->used_chunks)
+	if (n == 0 || n > st->n_flights - st->used_chunks)
 		return false;
-	st->used_chunks += chunks_for(len);
-	c->first = STEER_NONE;
+	st->used_chunks += n;
+	c->first = last;
 	c->len = len;
-	while (len > 0) {
-		uint32_t n = len < STEER_CHUNK_BYTES ? len : STEER_CHUNK_BYTES;
-		uint32_t number = st->free_chunk;
+	for (;; last = st->links[last]) {
+		uint32_t part = len < STEER_CHUNK_BYTES ? len : STEER_CHUNK_BYTES;
 
-		*link = number;
-		link = &st->links[number];
-		st->free_chunk = *link;
-		memcpy(st->chunks[number].b, p, n);
-		p += n;
-		len -= n;
+		memcpy(st->chunks[last].b, p, part);
+		p += part;
+		len -= part;
+		if (len == 0)
+			break;
 	}
-	*link = STEER_NONE;
+	st->free_chunk = st->links[last];
+	st->links[last] = STEER_NONE;
 	return true;
 }
 
 void steer_store_drop(struct steer_store *st, struct steer_copy *c)
 {
-	uint32_t i = c->first;
+	uint32_t last = c->first;
 
-	while (i != STEER_NONE) {
-		uint32_t next = st->links[i];
-
-		st->links[i] = st->free_chunk;
-		st->free_chunk = i;
-		st->used_chunks--;
-		i = next;
-	}
+	if (last == STEER_NONE)
+		return;
+	while (st->links[last] != STEER_NONE)
+		last = st->links[last];
+	st->links[last] = st->free_chunk;
+	st->free_chunk = c->first;
+	st->used_chunks -= chunks_for(c->len);
 	*c = (struct steer_copy){ 0 };
 }
 

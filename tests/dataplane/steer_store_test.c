@@ -52,6 +52,36 @@ Test(steer_store, copies_of_every_length_around_a_chunk)
 	steer_store_free(st);
 }
 
+/* Chains that come and go in any order do not get into each other's way. */
+Test(steer_store, copies_of_many_flights)
+{
+	enum { N = 40, LONGEST = 4 * STEER_CHUNK_BYTES };
+	struct steer_store *st = steer_store_new(N * LONGEST);
+	uint32_t numbers[N] = { 0 }, lens[N] = { 0 }, random = 1;
+	uint8_t *p = bytes(N + LONGEST, 1), out[LONGEST];
+
+	for (int step = 0; step < 4000; step++) {
+		uint32_t k;
+
+		random = random * 1664525 + 1013904223;
+		k = (random >> 16) % N;
+		if (numbers[k] != STEER_NONE) {
+			cr_assert(steer_store_flight(st, numbers[k])->copy.len == lens[k]);
+			steer_store_get(st, &steer_store_flight(st, numbers[k])->copy, out);
+			cr_assert(memcmp(out, p + k, lens[k]) == 0, "step %d, %u", step, k);
+			steer_store_remove(st, numbers[k]);
+		}
+		lens[k] = 1 + (random >> 4) % LONGEST;
+		numbers[k] = steer_store_add(st, p + k, lens[k]);
+	}
+	for (int k = 0; k < N; k++)
+		if (numbers[k] != STEER_NONE)
+			steer_store_remove(st, numbers[k]);
+	cr_expect(steer_store_use(st).used == 0);
+	free(p);
+	steer_store_free(st);
+}
+
 /* Full of flights, of chunks or of contexts, it says so, and is as it was. */
 Test(steer_store, the_bound_holds)
 {
