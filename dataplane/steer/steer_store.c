@@ -2,8 +2,13 @@
  * Three pools (chunks, flights, contexts), each with a list of what is free, and a wheel of doubly
  * linked lists of flights. Number 0 is nobody's in each.
  *
- * Invariants: a flight in use has a record pointer; it is on the wheel exactly when its `list` is
- * not OFF; the wheel's lists before `tick` are empty, but for what lies a whole turn ahead.
+ * Once on the wheel a flight stays on its list, also when it is given back, and used anew: what is
+ * due later than that is put on its own list when it comes up. So a flight that is answered early,
+ * as most are, costs the wheel nothing: the one that takes its place is due later.
+ *
+ * Invariants: a flight in use has a record pointer; one that is free is due never; it is on the
+ * wheel exactly when its `prev` is not OFF; the wheel's lists before `tick` are empty, but for what
+ * lies a whole turn ahead.
  */
 #include "dataplane/steer/steer_store.h"
 
@@ -15,6 +20,7 @@
 
 #define WHEEL_LISTS 4096u /* 33.5 s: longer times are looked at once a turn */
 #define OFF         UINT32_MAX
+#define NEVER       UINT64_MAX
 #define CONTEXT_FOR 2u /* flights: many have a second branch at a time only when a server dies */
 #define HUGE_PAGE   (2ull << 20)
 #define FLIGHTS_MAX (1u << 26)
@@ -25,6 +31,9 @@ struct chunk {
 };
 _Static_assert(sizeof(struct chunk) == 8 * LINE, "whole lines, which are written and not read");
 
+/* Of a flight that is used anew: its place on the wheel. */
+#define KEPT offsetof(struct steer_flight, record)
+
 struct steer_store {
 	struct chunk *chunks;
 	uint32_t *links; /* of each chunk: the next one of its chain, or of the free ones */
@@ -34,7 +43,8 @@ struct steer_store {
 	uint32_t free_chunk, free_flight, free_context;
 	uint32_t n_flights, n_contexts;
 	uint32_t used_chunks, used_flights, used_contexts;
-	uint64_t tick; /* being worked off */
+	uint32_t listed; /* flights on the wheel */
+	uint64_t tick;   /* being worked off */
 	uint64_t size;
 };
 
@@ -52,11 +62,17 @@ static void *alloc_touched(size_t size)
 }
 
 /* Links all numbers but 0, the lowest first: what is in use stays close together. */
-#define LINK_FREE(pool, n)                                       \
-	do {                                                     \
-		for (uint32_t i_ = 1; i_ <= (n); i_++)           \
-			(pool)[i_].next = i_ < (n) ? i_ + 1 : 0; \
-	} while (0)
+static void link_free(struct steer_store *st)
+{
+	for (uint32_t i = 1; i <= st->n_flights; i++) {
+		st->links[i] = st->flights[i].context = i < st->n_flights ? i + 1 : STEER_NONE;
+		st->flights[i].prev = OFF;
+		st->flights[i].due_us = NEVER;
+	}
+	for (uint32_t i = 1; i <= st->n_contexts; i++)
+		st->contexts[i].next = i < st->n_contexts ? i + 1 : STEER_NONE;
+	st->free_chunk = st->free_flight = st->free_context = 1;
+}
 
 struct steer_store *steer_store_new(uint64_t size)
 {
@@ -83,11 +99,7 @@ struct steer_store *steer_store_new(uint64_t size)
 		steer_store_free(st);
 		return NULL;
 	}
-	for (uint32_t i = 1; i < st->n_flights; i++)
-		st->links[i] = i + 1;
-	LINK_FREE(st->flights, st->n_flights);
-	LINK_FREE(st->contexts, st->n_contexts);
-	st->free_chunk = st->free_flight = st->free_context = 1;
+	link_free(st);
 	return st;
 }
 
@@ -174,50 +186,58 @@ void steer_store_get(const struct steer_store *st, const struct steer_copy *c, u
 
 /* ---- Wheel ---- */
 
+/* The tick by which a time has passed. */
+static uint64_t tick_of(uint64_t due_us)
+{
+	return (due_us >> STEER_WHEEL_SHIFT) + 1;
+}
+
 static void wheel_remove(struct steer_store *st, struct steer_flight *f)
 {
-	if (f->list == OFF)
+	if (f->prev == OFF)
 		return;
 	if (f->prev != STEER_NONE)
 		st->flights[f->prev].next = f->next;
 	else
-		st->lists[f->list] = f->next;
+		st->lists[f->tick & (WHEEL_LISTS - 1)] = f->next;
 	if (f->next != STEER_NONE)
 		st->flights[f->next].prev = f->prev;
-	f->list = OFF;
+	f->prev = OFF;
+	st->listed--;
 }
 
 static void wheel_add(struct steer_store *st, struct steer_flight *f)
 {
-	uint64_t tick = (f->due_us >> STEER_WHEEL_SHIFT) + 1;
-	uint32_t number = steer_store_number(st, f);
+	uint32_t number = steer_store_number(st, f), *list;
+	uint64_t tick = tick_of(f->due_us);
 
 	/* Never the list being worked off, nor one beyond this turn. */
 	if (tick <= st->tick)
 		tick = st->tick + 1;
 	if (tick - st->tick >= WHEEL_LISTS)
 		tick = st->tick + WHEEL_LISTS - 1;
-	f->list = (uint32_t)tick & (WHEEL_LISTS - 1);
+	list = &st->lists[tick & (WHEEL_LISTS - 1)];
+	f->tick = (uint32_t)tick;
 	f->prev = STEER_NONE;
-	f->next = st->lists[f->list];
+	f->next = *list;
 	if (f->next != STEER_NONE)
 		st->flights[f->next].prev = number;
-	st->lists[f->list] = number;
+	*list = number;
+	st->listed++;
 }
 
 void steer_store_at(struct steer_store *st, struct steer_flight *f, uint64_t due_us,
 		    uint64_t now_us)
 {
-	/* All lists are empty: the wheel may stand where it likes. */
-	if (st->used_flights == 1 && f->list == OFF && now_us >> STEER_WHEEL_SHIFT > st->tick)
-		st->tick = now_us >> STEER_WHEEL_SHIFT;
-	/* What is put off stays where it is, and is put on its new list when it comes up. */
-	if (f->list != OFF && due_us >= f->due_us) {
-		f->due_us = due_us;
-		return;
-	}
-	wheel_remove(st, f);
 	f->due_us = due_us;
+	/* What comes up before that stays where it is. */
+	if (__builtin_expect(f->prev != OFF && (int32_t)((uint32_t)tick_of(due_us) - f->tick) >= 0,
+			     1))
+		return;
+	/* All lists are empty: the wheel may stand where it likes. */
+	if (st->listed == 0 && now_us >> STEER_WHEEL_SHIFT > st->tick)
+		st->tick = now_us >> STEER_WHEEL_SHIFT;
+	wheel_remove(st, f);
 	wheel_add(st, f);
 }
 
@@ -234,7 +254,8 @@ struct steer_flight *steer_store_due(struct steer_store *st, uint64_t now_us)
 			wheel_remove(st, f);
 			if (f->due_us <= now_us)
 				return f;
-			wheel_add(st, f);
+			if (f->due_us != NEVER)
+				wheel_add(st, f);
 			number = st->lists[st->tick & (WHEEL_LISTS - 1)];
 		}
 		if (st->tick >= now_tick)
@@ -254,15 +275,15 @@ uint32_t steer_store_add(struct steer_store *st, const uint8_t *p, uint32_t len)
 {
 	uint32_t number = st->free_flight;
 	struct steer_flight *f = &st->flights[number];
-	uint32_t next = f->next;
 	struct steer_copy copy;
 
 	if (number == STEER_NONE || !chain_new(st, &copy, p, len))
 		return STEER_NONE;
-	st->free_flight = next;
+	st->free_flight = f->context;
 	st->used_flights++;
-	steer_zero(f, sizeof(*f));
-	f->list = OFF;
+	f->context = STEER_NONE;
+	/* Its place on the wheel is kept; it is due never. */
+	steer_zero((uint8_t *)f + KEPT, sizeof(*f) - KEPT);
 	f->copy = copy;
 	return number;
 }
@@ -296,7 +317,6 @@ void steer_store_remove(struct steer_store *st, uint32_t number)
 {
 	struct steer_flight *f = &st->flights[number];
 
-	wheel_remove(st, f);
 	steer_store_drop(st, &f->copy);
 	if (f->context != STEER_NONE) {
 		struct steer_context *x = &st->contexts[f->context];
@@ -305,10 +325,10 @@ void steer_store_remove(struct steer_store *st, uint32_t number)
 		x->next = st->free_context;
 		st->free_context = f->context;
 		st->used_contexts--;
-		f->context = STEER_NONE;
 	}
 	f->record = NULL;
-	f->next = st->free_flight;
+	f->due_us = NEVER;
+	f->context = st->free_flight;
 	st->free_flight = number;
 	st->used_flights--;
 }

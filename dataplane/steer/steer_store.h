@@ -39,11 +39,11 @@ enum steer_flight_flags {
 
 /** One open request. */
 struct steer_flight {
-	_Alignas(64) uint32_t next; /* on the wheel, or of the free ones */
-	uint32_t prev;
-	uint32_t list;                /* of the wheel; UINT32_MAX: on none */
-	uint32_t context;             /* STEER_NONE: one branch, and no CANCEL */
-	uint64_t due_us;              /* when something is to be done */
+	_Alignas(64) uint32_t next;   /* on the wheel's list */
+	uint32_t prev;                /* UINT32_MAX: on none */
+	uint32_t tick;                /* whose list it is on, the low 32 bits */
+	uint32_t context;             /* STEER_NONE: one branch, and no CANCEL; the next free one */
+	uint64_t due_us;              /* when something is to be done; UINT64_MAX: never */
 	struct steer_record *record;  /* its transaction; see steer_flight_record() */
 	uint64_t key;                 /* of that record */
 	struct sip_ip src_ip, dst_ip; /* of the datagram as received */
@@ -110,7 +110,7 @@ struct steer_store;
 struct steer_store *steer_store_new(uint64_t size);
 void steer_store_free(struct steer_store *st);
 
-/** A flight with a copy of a datagram, on no list of the wheel; STEER_NONE when full. */
+/** A flight with a copy of a datagram, due never; STEER_NONE when full. */
 uint32_t steer_store_add(struct steer_store *st, const uint8_t *p, uint32_t len);
 
 /** Have the place fetched that the next flight takes, with a copy of so many bytes. Changes

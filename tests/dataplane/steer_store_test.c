@@ -173,9 +173,15 @@ Test(steer_store, the_wheel_against_a_list)
 
 		random = random * 1664525 + 1013904223;
 		pick = random >> 8 & (N - 1);
-		at = now + (random >> 3) % (random & 1 ? 100000 : 60000000);
-		steer_store_at(st, steer_store_flight(st, numbers[pick]), at, now);
-		due[pick] = at;
+		if (random >> 24 & 7) {
+			at = now + (random >> 3) % (random & 1 ? 100000 : 60000000);
+			steer_store_at(st, steer_store_flight(st, numbers[pick]), at, now);
+			due[pick] = at;
+		} else { /* another one in its place, due never so far */
+			steer_store_remove(st, numbers[pick]);
+			numbers[pick] = steer_store_add(st, (const uint8_t *)"x", 1);
+			due[pick] = 0;
+		}
 		if (step % 50 == 49)
 			now += (random >> 5) % 400000;
 		while ((f = steer_store_due(st, now)) != NULL) {
