@@ -72,7 +72,7 @@ void steer_look_pair(const struct steer *s, const struct steer_ahead *a)
 	if (a->mac && s->records && !steer_records_fetch(s->records, a->mac) && s->store
 	    && a->msg.is_request && a->msg.method != SIP_METHOD_ACK)
 		steer_store_fetch(s->store, a->msg.len);
-	if (!a->parsed || !a->slot || !steer_has_many_pairs(s->cfg))
+	if (!a->slot || !steer_has_many_pairs(s->cfg))
 		return;
 	number = *a->slot;
 	dp_cfg_prefetch_pair(s->cfg, number);
@@ -84,7 +84,7 @@ const struct dp_endpoint *steer_look_member(const struct steer *s, const struct 
 	const struct dp_pair *p;
 	unsigned int active;
 
-	if (!a->parsed || !a->slot)
+	if (!a->slot)
 		return NULL;
 	p = dp_cfg_pair(s->cfg, *a->slot);
 	active = dp_word_active(steer_word(s, *a->slot));

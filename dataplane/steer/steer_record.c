@@ -205,7 +205,7 @@ static inline void index_delete(struct steer_records *rs, uint32_t hash, uint32_
 
 /* ---- Wheel ---- */
 
-static void wheel_add(struct steer_records *rs, uint32_t number, uint64_t expires_us)
+static inline void wheel_add(struct steer_records *rs, uint32_t number, uint64_t expires_us)
 {
 	uint64_t tick = (expires_us >> TICK_SHIFT) + 1 + SLACK;
 	uint32_t *list;
