@@ -364,10 +364,12 @@ void steer_flight_done(struct steer *s, struct steer_flight *f)
 {
 	struct steer_context *x = steer_store_context_of(s->store, f);
 
-	if (!x || x->n < 2)
-		steer_flight_remove(s, f);
-	else
+	if (x && x->n >= 2) {
 		steer_flight_linger(s, f);
+		return;
+	}
+	f->record->flight = STEER_NONE; /* it was found by its record */
+	steer_store_remove(s->store, steer_store_number(s->store, f));
 }
 
 /* 503, or 500 to a REGISTER: on to the next member, ACKed, and kept back. */
