@@ -146,9 +146,8 @@ static inline const struct dp_source *exact_source(const struct dp_cfg *c, const
 }
 
 const struct dp_source *dp_cfg_source_likely(const struct dp_cfg *c, const struct sip_ip *ip,
-					     uint16_t port)
+					     uint16_t port, uint32_t hash)
 {
-	uint32_t hash = dp_ip_hash(ip);
 	const struct dp_source *s = exact_source(c, ip, port, hash);
 
 	return s ? s : dp_cfg_source_known(c, ip, port, hash);

@@ -437,6 +437,7 @@ static inline const struct dp_source *dp_cfg_source(const struct dp_cfg *c, cons
 	return dp_cfg_source_known(c, ip, port, dp_ip_hash(ip));
 }
 
-/** The same, quicker for a member that sends from an address and port of its own. */
+/** The same, quicker for a member that sends from an address and port of its own.
+ * @param hash  The address's dp_ip_hash(). */
 const struct dp_source *dp_cfg_source_likely(const struct dp_cfg *c, const struct sip_ip *ip,
-					     uint16_t port);
+					     uint16_t port, uint32_t hash);

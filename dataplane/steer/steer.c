@@ -263,7 +263,7 @@ static inline void sip(struct steer_ctx *c, uint32_t hash)
 	struct dp_worker_counters *n = c->s->p.counters;
 
 	if (!c->m->is_request) {
-		steer_response(c);
+		steer_response(c, hash);
 		n->sip_responses += c->v->action != STEER_HAND_OVER;
 		return;
 	}

@@ -155,8 +155,9 @@ struct steer_resp {
 	uint64_t mac;                   /* transaction, under that key */
 	const struct sip_via *next;     /* the Via below ours: here, or as it was read ahead */
 	struct steer_record *record;
-	uint32_t member; /* number of the member that sent it, STEER_NO_MEMBER: not known */
-	uint8_t slot;    /* of the member whose address it came from, UINT8_MAX: of none */
+	uint32_t member;      /* number of the member that sent it, STEER_NO_MEMBER: not known */
+	uint8_t slot;         /* of the member whose address it came from, UINT8_MAX: of none */
+	uint32_t source_hash; /* dp_ip_hash() of that address */
 	_Alignas(8) struct dp_endpoint to;
 	const struct dp_listener *from;
 
@@ -404,7 +405,8 @@ void steer_forward(struct steer_ctx *c, const struct dp_listener *from,
 int steer_trim_edit(struct steer_ctx *c);
 
 /* steer_response.c */
-void steer_response(struct steer_ctx *c);
+/** @param hash  dp_ip_hash() of its source. */
+void steer_response(struct steer_ctx *c, uint32_t hash);
 /** Where a response to this Via goes (RFC 3261 18.2.2, RFC 3581 4). @return 0 or -EINVAL. */
 int steer_via_target(const struct steer_ctx *c, const struct sip_via *via, bool maddr,
 		     struct dp_endpoint *to);

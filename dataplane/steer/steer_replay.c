@@ -229,7 +229,7 @@ bool steer_replay_kept(struct steer *s, struct steer_flight *f, const struct ste
 	if (!context_init(s, &c, &way, &dp_pair_member(pair, t->member % DP_PAIR_MEMBERS)->at,
 			  &l->at, x->best_copy.len))
 		return false;
-	steer_response(&c);
+	steer_response(&c, dp_ip_hash(&c.in->src.ip));
 	s->replay->v.member = STEER_NO_MEMBER;
 	if (!apply(s))
 		return false;

@@ -151,7 +151,9 @@ static bool is_branch_member(const struct steer_ctx *c, const struct steer_resp 
 /* Who answered an inward request: by the source, else by the record. */
 static bool find_member(struct steer_ctx *c, struct steer_resp *r)
 {
-	const struct dp_source *src = dp_cfg_source_likely(c->cfg, &c->in->src.ip, c->in->src.port);
+	const struct steer_in *in = c->in;
+	const struct dp_source *src =
+		dp_cfg_source_likely(c->cfg, &in->src.ip, in->src.port, r->source_hash);
 	uint32_t number;
 
 	r->slot = src ? src->slot : UINT8_MAX;
@@ -367,13 +369,14 @@ static bool is_of_own_cancel(struct steer_ctx *c, const struct steer_resp *r)
 	return true;
 }
 
-void steer_response(struct steer_ctx *c)
+void steer_response(struct steer_ctx *c, uint32_t hash)
 {
 	struct steer_resp r;
 	int e;
 
 	steer_zero(&r, STEER_RESP_ZEROED);
 	r.member = STEER_NO_MEMBER;
+	r.source_hash = hash;
 	if (!read_own_via(c, &r))
 		return;
 	if (c->m->method == SIP_METHOD_CANCEL && is_of_own_cancel(c, &r))
