@@ -31,8 +31,8 @@ struct chunk {
 };
 _Static_assert(sizeof(struct chunk) == 8 * LINE, "whole lines, which are written and not read");
 
-/* Of a flight that is used anew: its place on the wheel. */
-#define KEPT offsetof(struct steer_flight, record)
+/* Of a flight that is used anew: its place on the wheel, and that it has no record. */
+#define KEPT offsetof(struct steer_flight, key)
 
 struct steer_store {
 	struct chunk *chunks;
