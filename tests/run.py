@@ -55,9 +55,9 @@ def call(argv, timeout=1500, env=None):
 
 
 def programs_of(tree, suite):
-    """What the tests of a suite need, as ninja's targets; empty where meson does not say."""
-    status, out = call(["meson", "introspect", tree, "--tests"])
-    tests = [] if status else json.loads(out)
+    """What the tests of a suite need, as ninja's targets."""
+    with open(f"{ROOT}/{tree}/meson-info/intro-tests.json") as f:
+        tests = json.load(f)
     return sorted({os.path.relpath(t["cmd"][0], f"{ROOT}/{tree}") for t in tests
                    if suite in (s.split(":")[-1] for s in t["suite"])})
 
