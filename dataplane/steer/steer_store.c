@@ -43,8 +43,7 @@ struct steer_store {
 	uint32_t free_chunk, free_flight, free_context;
 	uint32_t n_flights, n_contexts;
 	uint32_t used_chunks, used_flights, used_contexts;
-	uint32_t listed; /* flights on the wheel */
-	uint64_t tick;   /* being worked off */
+	uint64_t tick; /* being worked off */
 	uint64_t size;
 };
 
@@ -203,7 +202,6 @@ static void wheel_remove(struct steer_store *st, struct steer_flight *f)
 	if (f->next != STEER_NONE)
 		st->flights[f->next].prev = f->prev;
 	f->prev = OFF;
-	st->listed--;
 }
 
 static void wheel_add(struct steer_store *st, struct steer_flight *f)
@@ -223,20 +221,15 @@ static void wheel_add(struct steer_store *st, struct steer_flight *f)
 	if (f->next != STEER_NONE)
 		st->flights[f->next].prev = number;
 	*list = number;
-	st->listed++;
 }
 
-void steer_store_at(struct steer_store *st, struct steer_flight *f, uint64_t due_us,
-		    uint64_t now_us)
+void steer_store_at(struct steer_store *st, struct steer_flight *f, uint64_t due_us)
 {
 	f->due_us = due_us;
 	/* What comes up before that stays where it is. */
 	if (__builtin_expect(f->prev != OFF && (int32_t)((uint32_t)tick_of(due_us) - f->tick) >= 0,
 			     1))
 		return;
-	/* All lists are empty: the wheel may stand where it likes. */
-	if (st->listed == 0 && now_us >> STEER_WHEEL_SHIFT > st->tick)
-		st->tick = now_us >> STEER_WHEEL_SHIFT;
 	wheel_remove(st, f);
 	wheel_add(st, f);
 }

@@ -142,10 +142,8 @@ void steer_store_drop(struct steer_store *st, struct steer_copy *c);
 /** The bytes of a chain; out has room for c->len. */
 void steer_store_get(const struct steer_store *st, const struct steer_copy *c, uint8_t *out);
 
-/** Have a flight called at a time; it may come up to a tick later, or earlier when it was put off.
- */
-void steer_store_at(struct steer_store *st, struct steer_flight *f, uint64_t due_us,
-		    uint64_t now_us);
+/** Have a flight called at a time: it comes up a tick later at most, and not before. */
+void steer_store_at(struct steer_store *st, struct steer_flight *f, uint64_t due_us);
 
 /**
  * The next flight whose time has come, taken off the wheel; NULL when there is none. A flight that

@@ -76,7 +76,7 @@ void steer_timer_set(struct steer *s, struct steer_flight *f)
 		due = earlier(due, f->branch_us);
 	for (unsigned int i = 0; x && i < x->n; i++)
 		due = earlier(due, x->t[i].next_us);
-	steer_store_at(s->store, f, due, s->now_us);
+	steer_store_at(s->store, f, due);
 }
 
 /* Nothing has been heard of it yet, there is one branch, and it is on no list. */
@@ -86,7 +86,7 @@ void steer_timer_begin(struct steer *s, struct steer_flight *f)
 
 	if (f->no_response_us)
 		due = earlier(due, f->branch_us + f->no_response_us);
-	steer_store_at(s->store, f, due, s->now_us);
+	steer_store_at(s->store, f, due);
 }
 
 /* ---- Finals of our own ---- */
