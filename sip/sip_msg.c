@@ -15,6 +15,8 @@ const struct sip_hdr *sip_msg_hdr_next(const struct sip_msg *m, const struct sip
 {
 	const struct sip_hdr *end = m->hdr + m->n_hdrs;
 
+	if (h->id == SIP_HDR_ROUTE && !m->more_routes)
+		return NULL;
 	for (const struct sip_hdr *n = h + 1; n < end; n++)
 		if (n->id == h->id)
 			return n;

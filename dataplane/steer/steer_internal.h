@@ -301,9 +301,25 @@ static inline bool steer_may_be_literal(const uint8_t *buf, struct sip_span host
 
 /** sip_host_ip(), quicker for IPv4. */
 int steer_host_ip(const uint8_t *buf, struct sip_span host, struct sip_ip *ip);
+/** steer_own_listener() of what is not written as we write it. */
+const struct dp_listener *steer_own_listener_any(const struct steer_ctx *c, struct sip_span host,
+						 uint16_t port);
+
 /** The listener that a URI's or Via's host and port name, or NULL. port 0: the default one. */
-const struct dp_listener *steer_own_listener(const struct steer_ctx *c, struct sip_span host,
-					     uint16_t port);
+static inline const struct dp_listener *steer_own_listener(const struct steer_ctx *c,
+							   struct sip_span host, uint16_t port)
+{
+	const struct dp_listener *l = c->in->listener;
+	const char *text = dp_cfg_text(c->cfg, l->hostport);
+
+	port = port ? port : STEER_SIP_PORT;
+	if (port == l->at.port && l->at.transport == DP_UDP && host.len < l->hostport.len
+	    && text[host.len] == ':' && steer_same_text(sip_at(c->m, host), text, host.len)
+	    && (text[0] != '[' || text[host.len - 1] == ']'))
+		return l;
+	return steer_own_listener_any(c, host, port);
+}
+
 /** Whether a host is one of the service's configured names. */
 bool steer_own_name(const struct steer_ctx *c, struct sip_span host);
 /** The listener that a sip URI over UDP names, by address or by name, or NULL. */

@@ -58,19 +58,8 @@ int steer_host_ip(const uint8_t *buf, struct sip_span host, struct sip_ip *ip)
 	return 0;
 }
 
-/* Whether a host and port are a listener's as we write them. */
-static bool is_text_of(const struct steer_ctx *c, const struct dp_listener *l, struct sip_span host,
-		       uint16_t port)
-{
-	const char *text = dp_cfg_text(c->cfg, l->hostport);
-
-	return port == l->at.port && l->at.transport == DP_UDP && host.len < l->hostport.len
-	       && text[host.len] == ':' && steer_same_text(sip_at(c->m, host), text, host.len)
-	       && (text[0] != '[' || text[host.len - 1] == ']');
-}
-
-static __attribute__((noinline)) const struct dp_listener *
-own_listener(const struct steer_ctx *c, struct sip_span host, uint16_t port)
+const struct dp_listener *steer_own_listener_any(const struct steer_ctx *c, struct sip_span host,
+						 uint16_t port)
 {
 	struct dp_endpoint e = { .port = port, .transport = DP_UDP };
 
@@ -81,15 +70,6 @@ own_listener(const struct steer_ctx *c, struct sip_span host, uint16_t port)
 	if (same_endpoint(&e, &c->in->listener->at))
 		return c->in->listener;
 	return dp_cfg_listener_at(c->cfg, &e);
-}
-
-const struct dp_listener *steer_own_listener(const struct steer_ctx *c, struct sip_span host,
-					     uint16_t port)
-{
-	port = port ? port : STEER_SIP_PORT;
-	if (is_text_of(c, c->in->listener, host, port))
-		return c->in->listener;
-	return own_listener(c, host, port);
 }
 
 static bool text_is_nocase(const char *text, uint32_t len, const uint8_t *p, uint32_t n)

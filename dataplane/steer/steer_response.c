@@ -58,22 +58,12 @@ int steer_via_target(const struct steer_ctx *c, const struct sip_via *via, bool 
 	return steer_msg_ip(c->m, host, &to->ip);
 }
 
-/* Whether a Via's host and port are written as we write them for the listener that it came to. */
-static inline bool names_our_listener(const struct steer_ctx *c, const struct sip_via *via)
-{
-	const struct dp_listener *l = c->in->listener;
-	uint32_t len = l->hostport.len;
-
-	return via->host.off + len == via->params.off && l->at.transport == DP_UDP
-	       && steer_same_text(sip_at(c->m, via->host), dp_cfg_text(c->cfg, l->hostport), len);
-}
-
 /* Our Via on top, in form (16.7 item 3). */
 static bool read_own_via(struct steer_ctx *c, struct steer_resp *r)
 {
 	const struct sip_via *via = &c->m->via;
 
-	if ((!names_our_listener(c, via) && !steer_own_listener(c, via->host, via->port))
+	if (!steer_own_listener(c, via->host, via->port)
 	    || steer_branch_read(sip_at(c->m, via->branch), via->branch.len, &r->branch) < 0) {
 		steer_drop(c, DP_REASON_RESP_VIA_FOREIGN, "the top Via is not ours");
 		return false;

@@ -175,11 +175,6 @@ static bool take_as_written(struct steer_ctx *c, const struct sip_hdr *h)
 	return true;
 }
 
-static inline const struct sip_hdr *next_route(const struct sip_msg *m, const struct sip_hdr *h)
-{
-	return m->more_routes ? sip_msg_hdr_next(m, h) : NULL;
-}
-
 static int scan_values(struct steer_ctx *c)
 {
 	const struct sip_hdr *h = sip_msg_hdr(c->m, SIP_HDR_ROUTE);
@@ -189,7 +184,7 @@ static int scan_values(struct steer_ctx *c)
 	struct sip_uri u;
 	int n;
 
-	for (; h && !r->strict && take_as_written(c, h); h = next_route(c->m, h)) {
+	for (; h && !r->strict && take_as_written(c, h); h = sip_msg_hdr_next(c->m, h)) {
 		r->n_own++;
 		r->n_lines++;
 	}

@@ -122,24 +122,12 @@ static __attribute__((noinline)) uint64_t digest_with_routes(const struct dp_sec
 	return steer_digest(key, STEER_DOMAIN_LOOP, 0, part, n);
 }
 
-/* With one Route line, as most that have any. */
-static uint64_t digest_with_route(const struct dp_secret *key, const struct sip_msg *m)
-{
-	const struct sip_hdr *h = &m->hdr[m->first[SIP_HDR_ROUTE]];
-	const struct steer_part part[] = { part_of(m, m->uri),
-					   { m->buf + h->value_off, h->value_len } };
-
-	return steer_digest(key, STEER_DOMAIN_LOOP, 0, part, 2);
-}
-
 uint32_t steer_loop_hash(const struct dp_secret *key, const struct sip_msg *m)
 {
-	uint64_t mac;
+	uint64_t mac = sip_msg_has(m, SIP_HDR_ROUTE)
+			       ? digest_with_routes(key, m)
+			       : steer_digest1(key, STEER_DOMAIN_LOOP, 0, part_of(m, m->uri));
 
-	if (!sip_msg_has(m, SIP_HDR_ROUTE))
-		mac = steer_digest1(key, STEER_DOMAIN_LOOP, 0, part_of(m, m->uri));
-	else
-		mac = m->more_routes ? digest_with_routes(key, m) : digest_with_route(key, m);
 	return (uint32_t)steer_seal(key, STEER_DOMAIN_LOOP, &mac, 1);
 }
 
