@@ -1,7 +1,6 @@
 /* What becomes of a burst of packets: classified, looked at ahead, decided, sent. */
 #include <string.h>
 
-#include <rte_ethdev.h>
 #include <rte_prefetch.h>
 
 #include "dataplane/io/dp_inline.h"

@@ -93,9 +93,9 @@ static inline STEER_HEX_SSSE3 void steer_hex_put_ssse3(char *out, uint64_t v)
 	_mm_storeu_si128((__m128i *)(void *)out, _mm_shuffle_epi8(digit, b));
 }
 
-/* Digits turn into numbers, other bytes into whatever they do: what is no digit does not come back
- * when these are turned into digits. A byte below '0' becomes 0, one that is negative as a number
- * gives 0, and neither has a digit of its own. */
+/* Digits turn into numbers, other bytes into whatever they do, and that into digits again: a byte
+ * that is none does not come back, as what comes back is a digit, or NUL where a number is 128 or
+ * more, which NUL's is not. */
 static inline STEER_HEX_SSSE3 uint64_t steer_hex_get_ssse3(const uint8_t *p, uint64_t *bad)
 {
 	const __m128i digit = _mm_setr_epi8('0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a',
