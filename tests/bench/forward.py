@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import re
+import signal
 import sys
 import time
 
@@ -172,6 +173,14 @@ class Driven:
         (n1, drops1), t1 = self._stats(), thread_ns(pid, tid)
         assert drops0 == drops1, f"messages were dropped: {drops1}"
         return {"mpps": (n1 - n0) * 1000 / (t1 - t0)}
+
+    def pause(self):
+        self.dataplane.signal(signal.SIGSTOP)
+
+    def go_on(self):
+        """And until what it works with is in the caches again."""
+        self.dataplane.signal(signal.SIGCONT)
+        time.sleep(0.01)
 
     def close(self):
         os.write(self.write, b"stop\n")
