@@ -104,6 +104,8 @@ Test(steer_response, not_ours_rfc3261_16_7_item_3)
 		  "Via: SIP/2.0/UDP 192.0.2.11:5060", DP_REASON_RESP_VIA_FOREIGN },
 		{ "another port", "Via: SIP/2.0/UDP 192.0.2.10:5060",
 		  "Via: SIP/2.0/UDP 192.0.2.10:5061", DP_REASON_RESP_VIA_FOREIGN },
+		{ "an address that ours begins with", "Via: SIP/2.0/UDP 192.0.2.10:5060",
+		  "Via: SIP/2.0/UDP 192.0.2.1:5060", DP_REASON_RESP_VIA_FOREIGN },
 		{ "a port that begins like ours", "Via: SIP/2.0/UDP 192.0.2.10:5060",
 		  "Via: SIP/2.0/UDP 192.0.2.10:50600", DP_REASON_RESP_VIA_FOREIGN },
 		{ "a name", "Via: SIP/2.0/UDP 192.0.2.10:5060", "Via: SIP/2.0/UDP lb.example.com",
